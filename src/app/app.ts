@@ -1,0 +1,209 @@
+import type { PrincipalId, RequestId, ResourceName, Revision, SessionId, GrantId, TokenId, TeamName } from '../domain/ids.ts'
+import type { Decision } from '../domain/policy/decision.ts'
+import type { Principal, PrincipalKind, Role } from '../domain/principal.ts'
+import type { Profile, Team } from '../domain/profile/profile.ts'
+import type { Grant } from '../domain/grant/grant.ts'
+import type { AccessRequest, RequestState } from '../domain/request/request.ts'
+import type { Session, StatementEntry } from '../domain/session/session.ts'
+import type { Instant, Millis } from '../domain/time.ts'
+import type { NamedVerb } from '../domain/verb.ts'
+import type { RecordedEntry } from './ports/store.ts'
+import type { Refusal } from './refusals.ts'
+import type { Result } from './result.ts'
+
+/** What a token may be used for. A person who signed in has all that their roles permit. */
+export const TOKEN_SCOPES = ['all', 'read', 'request', 'review', 'policy', 'gateway'] as const
+export type TokenScope = (typeof TOKEN_SCOPES)[number]
+
+/** Who calls, as proven by a token. */
+export interface Caller {
+  readonly principal: Principal
+  readonly token: TokenId
+  readonly scopes: readonly TokenScope[]
+  readonly sourceAddress: string
+}
+
+export interface TokenInfo {
+  readonly id: TokenId
+  readonly principal: PrincipalId
+  readonly kind: 'sign_in' | 'api' | 'gateway'
+  readonly scopes: readonly TokenScope[]
+  readonly label: string
+  readonly createdAt: Instant
+  readonly expiresAt: Instant
+  readonly lastUsedAt?: Instant
+}
+/** The text is shown once and kept only as a hash. */
+export interface NewToken extends TokenInfo {
+  readonly text: string
+}
+
+/** One file of a set of documents, as the person has it. */
+export interface DocumentFile {
+  readonly path: string
+  readonly text: string
+}
+/** An error or a lint in a file. Lines and columns count from 1. */
+export interface Finding {
+  readonly severity: 'error' | 'warning'
+  readonly code: string
+  readonly message: string
+  readonly path?: string
+  readonly line?: number
+  readonly column?: number
+}
+export interface DocumentChange {
+  readonly kind: string
+  readonly name: string
+  readonly change: 'added' | 'changed' | 'removed'
+  /** `classification: internal → restricted`, one field a line. */
+  readonly fields: readonly { readonly path: string; readonly before?: string; readonly after?: string }[]
+}
+export interface Difference {
+  readonly base: Revision
+  readonly changes: readonly DocumentChange[]
+  readonly findings: readonly Finding[]
+}
+export type Applied =
+  | { readonly kind: 'unchanged'; readonly revision: Revision }
+  /** In force. `notes` are sentences for the person, as J18 wants them: reachable, type inferred, incomplete, the client line. */
+  | { readonly kind: 'applied'; readonly revision: Revision; readonly difference: Difference; readonly notes: readonly string[] }
+  /** A second person must agree first. */
+  | { readonly kind: 'held'; readonly request: RequestId; readonly difference: Difference }
+
+export interface TestOutcome {
+  readonly name: string
+  readonly path?: string
+  readonly line?: number
+  readonly passed: boolean
+  /** What differed, one line each. */
+  readonly differences: readonly string[]
+}
+
+/** What `explain` shows; the same decide as enforcement, with a trace. */
+export interface Explained {
+  readonly verb: string
+  readonly decision: Decision['outcome']
+  readonly rules: readonly string[]
+  /** `1 of team payments (mia, dev)` in data. */
+  readonly reviews: readonly { readonly key: string; readonly count: number; readonly people: readonly string[] }[]
+  readonly cause: string
+  readonly message?: string
+  readonly trace: readonly RuleTrace[]
+  /** The nearest change that would flip the outcome, in words. */
+  readonly flip?: string
+  readonly revision: Revision
+}
+export interface RuleTrace {
+  readonly rule: string
+  readonly effect: 'deny' | 'hold' | 'allow'
+  readonly matched: boolean
+  readonly path?: string
+  readonly line?: number
+  readonly clauses: readonly { readonly text: string; readonly holds: boolean; readonly saw: string }[]
+  readonly failed?: string
+}
+export interface ExplainInput {
+  readonly as: string
+  readonly on: string
+  readonly sql?: string
+  readonly verb?: string
+  readonly estimate?: { readonly rows: number; readonly cost?: number }
+  /** Milliseconds since the epoch; now when left out. */
+  readonly at?: number
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Give it back to go on; absent at the end. Opaque and signed: another query's cursor is refused. */
+  readonly next?: string
+}
+export interface RequestFilter {
+  readonly state?: RequestState
+  readonly resource?: ResourceName
+  readonly requester?: PrincipalId
+  readonly cursor?: string
+  readonly limit?: number
+}
+/** A request as one reader may see it, with what they may do and why not. */
+export interface RequestView {
+  readonly request: AccessRequest
+  readonly grant?: Grant
+  readonly url: string
+  readonly may: Readonly<Record<'approve' | 'deny' | 'withdraw' | 'retry' | 'extend' | 'done' | 'revoke', true | Refusal>>
+}
+export interface ResourceView {
+  readonly profile: Profile
+  readonly openGrants: number
+  readonly pendingRequests: number
+  /** How to connect with the client people already have. */
+  readonly clientLine: string
+  /** A difference between what the profile says and what was found, in sentences. */
+  readonly warnings: readonly string[]
+}
+type WriteResult<T> = Promise<Result<T>>
+
+/** Everything the API, the CLI and the demo can ask for. One use case a file in this folder; `createApp` puts them together. */
+export interface App {
+  // People (app/people/)
+  setupNeeded(): Promise<boolean>
+  setup(input: { readonly code: string; readonly name: string; readonly displayName?: string; readonly password: string; readonly sourceAddress: string }): WriteResult<NewToken>
+  signIn(input: { readonly name: string; readonly password: string; readonly sourceAddress: string }): WriteResult<NewToken>
+  signOut(caller: Caller): Promise<void>
+  /** Undefined for a token that is wrong, expired, revoked, or whose owner is disabled. */
+  authenticate(token: string, sourceAddress: string): Promise<Caller | undefined>
+  listPeople(caller: Caller): WriteResult<readonly (Principal & { readonly teams: readonly TeamName[] })[]>
+  createPerson(caller: Caller, input: { readonly name: string; readonly kind: PrincipalKind; readonly displayName?: string; readonly roles: readonly Role[]; readonly sponsor?: string; readonly password?: string }): WriteResult<Principal>
+  updatePerson(caller: Caller, name: string, input: { readonly displayName?: string; readonly roles?: readonly Role[]; readonly disabled?: boolean; readonly password?: string }): WriteResult<Principal>
+  listTokens(caller: Caller): WriteResult<readonly TokenInfo[]>
+  /** For oneself; an admin may make one for a `service` or `agent`. A gateway token lives at most 12 h. */
+  issueToken(caller: Caller, input: { readonly kind: 'api' | 'gateway'; readonly scopes?: readonly TokenScope[]; readonly label?: string; readonly lifetime?: Millis; readonly for?: string }): WriteResult<NewToken>
+  revokeToken(caller: Caller, id: string): WriteResult<void>
+  setSecret(caller: Caller, name: string, value: string): WriteResult<void>
+  listSecrets(caller: Caller): WriteResult<readonly { readonly name: string; readonly updatedAt: Instant }[]>
+  deleteSecret(caller: Caller, name: string): WriteResult<void>
+
+  // Documents (app/documents/)
+  diffDocuments(caller: Caller, files: readonly DocumentFile[], options: { readonly prune: boolean }): WriteResult<Difference>
+  /** `prune` removes what the files do not name. `base` refuses when another revision is in force. */
+  applyDocuments(caller: Caller, files: readonly DocumentFile[], options: { readonly prune: boolean; readonly base?: Revision; readonly reason?: string }): WriteResult<Applied>
+  checkDocuments(caller: Caller, files: readonly DocumentFile[] | undefined): WriteResult<readonly Finding[]>
+  testDocuments(caller: Caller, files: readonly DocumentFile[] | undefined): WriteResult<readonly TestOutcome[]>
+  explain(caller: Caller, input: ExplainInput): WriteResult<Explained>
+  explainRequest(caller: Caller, id: string): WriteResult<Explained>
+  listRevisions(caller: Caller, cursor?: string): WriteResult<Page<{ readonly revision: Revision; readonly at: Instant; readonly by: string; readonly summary: readonly string[] }>>
+  exportDocuments(caller: Caller, revision?: Revision): WriteResult<{ readonly revision: Revision; readonly documents: readonly Readonly<Record<string, unknown>>[] }>
+  listResources(caller: Caller): WriteResult<readonly ResourceView[]>
+  getResource(caller: Caller, name: string): WriteResult<ResourceView>
+  listTeams(caller: Caller): WriteResult<readonly Team[]>
+
+  // Requests (app/requests/)
+  requestWindow(caller: Caller, input: { readonly resource: string; readonly verbs: readonly NamedVerb[]; readonly length: Millis; readonly reason?: string }): WriteResult<RequestView>
+  listRequests(caller: Caller, filter: RequestFilter): WriteResult<Page<RequestView>>
+  getRequest(caller: Caller, id: string): WriteResult<RequestView>
+  /** Pending requests that wait for the caller, oldest deadline first; then those of their own. */
+  inbox(caller: Caller): WriteResult<{ readonly needsMe: readonly RequestView[]; readonly waiting: readonly RequestView[]; readonly granted: readonly RequestView[] }>
+  review(caller: Caller, id: string, input: { readonly verdict: 'approve' | 'deny'; readonly digest: string; readonly words?: string; readonly atMost?: Millis }): WriteResult<RequestView>
+  withdrawRequest(caller: Caller, id: string): WriteResult<RequestView>
+  retryRequest(caller: Caller, id: string): WriteResult<RequestView>
+  extendGrant(caller: Caller, id: string, input: { readonly length: Millis; readonly reason?: string }): WriteResult<RequestView>
+  /** The holder ends it. */
+  releaseGrant(caller: Caller, id: string): WriteResult<RequestView>
+  /** Somebody else ends it early. */
+  revokeGrant(caller: Caller, id: string, input: { readonly words?: string }): WriteResult<RequestView>
+  listSessions(caller: Caller, filter: { readonly open?: boolean; readonly resource?: string; readonly cursor?: string; readonly limit?: number }): WriteResult<Page<Session>>
+  listStatements(caller: Caller, session: string, filter: { readonly cursor?: string; readonly limit?: number }): WriteResult<Page<StatementEntry>>
+  cutSession(caller: Caller, session: string): WriteResult<void>
+
+  // The record (app/record/)
+  /** Oldest first, only what the caller may see. */
+  listEntries(caller: Caller, filter: { readonly after?: string; readonly resource?: string; readonly subject?: string; readonly limit?: number }): WriteResult<{ readonly items: readonly RecordedEntry[]; readonly cursor?: string }>
+  /** Entries as they come, for server-sent events; ends when `signal` aborts. */
+  followEntries(caller: Caller, filter: { readonly after?: string; readonly resource?: string }, signal: AbortSignal): AsyncIterable<RecordedEntry>
+  /** A refusal worth recording (the access table): never throws, never waits. */
+  recordRefusal(caller: Caller | undefined, input: { readonly what: string; readonly refusal: Refusal; readonly sourceAddress: string }): void
+
+  readiness(): Promise<{ readonly ready: boolean; readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[] }>
+}
+
+export type { GrantId, SessionId }

@@ -1,0 +1,113 @@
+import type { Action } from '../../domain/action.ts'
+import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, SessionId } from '../../domain/ids.ts'
+import type { Decision, Requirement } from '../../domain/policy/decision.ts'
+import type { Snapshot } from '../../domain/policy/snapshot.ts'
+import type { Principal } from '../../domain/principal.ts'
+import type { Subject } from '../../domain/request/request.ts'
+import type { Backend, CloseReason, StatementEntry } from '../../domain/session/session.ts'
+import type { Instant } from '../../domain/time.ts'
+import type { Result } from '../result.ts'
+import type { OpenTarget } from './target.ts'
+
+/** SCRAM-SHA-256 verifiers (RFC 5802) of one person's live gateway tokens. All share the salt, so one exchange tries them all. */
+export interface GatewayVerifiers {
+  readonly salt: Buffer
+  readonly iterations: number
+  readonly keys: readonly { readonly token: string; readonly storedKey: Buffer; readonly serverKey: Buffer }[]
+  /** Absent for a name that nobody has: the exchange runs all the same and fails at its end. */
+  readonly principal?: Principal
+}
+
+export interface HoldInput {
+  readonly session: SessionId
+  readonly principal: Principal
+  readonly resource: ResourceName
+  readonly subject: Subject
+  /** Over the exact bytes, parameters and session state (domain/digest.ts). */
+  readonly digest: Digest
+  readonly decision: Extract<Decision, { outcome: 'hold' }>
+  readonly reason?: string
+  /** The policy that decided. */
+  readonly revision: Snapshot['revision']
+  /** A cap on the wait, for a hold inside a transaction that has locks. */
+  readonly waitAtMostMs?: number
+}
+
+export type HoldOpened =
+  /** Live window or session grants meet every requirement: run it under `grant`, until `expiresAt`. */
+  | { readonly kind: 'covered'; readonly grant: GrantId; readonly request: RequestId; readonly expiresAt: Instant }
+  | {
+      readonly kind: 'held'
+      readonly request: RequestId
+      /** What is still needed, after what windows met; `people` are those who were told. */
+      readonly needs: readonly (Requirement & { readonly people: readonly PrincipalId[] })[]
+      readonly expiresAt: Instant
+      readonly url: string
+    }
+
+export type HoldOutcome =
+  | { readonly kind: 'approved'; readonly by: readonly PrincipalId[]; readonly grant: GrantId }
+  | { readonly kind: 'denied'; readonly by: PrincipalId; readonly words: string }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'withdrawn'; readonly why: string }
+  /** Policy, profile or team changed so that the decision differs: decide again, and hold anew in place if it says so. */
+  | { readonly kind: 'voided'; readonly why: string }
+
+/** The last look before the bytes go: everything that could have changed is checked in one transaction. */
+export type Started =
+  | { readonly kind: 'go'; readonly grant: GrantId; readonly expiresAt: Instant }
+  | { readonly kind: 'voided'; readonly why: string }
+
+export interface CutOrder {
+  /** One sentence for the client: `HP-150 ended (expired)`. */
+  readonly why: string
+  readonly reason: 'expired' | 'revoked' | 'released' | 'voided' | 'account_disabled' | 'cut'
+}
+
+/**
+ * What a gateway asks of the application. Every method that waits on the store rejects when the store is in
+ * doubt; a gateway then holds or refuses and says that it was a failure (I7).
+ */
+export interface GatewayApp {
+  /** The policy in force, at most 2 s old; undefined when it may be older, or cannot be read. Same object until it changes. */
+  policy(): Snapshot | undefined
+  now(): Instant
+  verifiers(user: string): Promise<GatewayVerifiers>
+  /** The target with its password from wherever the profile says. Refuses with `target_unreachable` and words when the password cannot be had. */
+  openTarget(resource: ResourceName): Promise<Result<OpenTarget, 'not_found' | 'target_unreachable'>>
+
+  /** Records the `connect` decision and the session in one transaction, before anything reaches the target. */
+  openSession(input: {
+    readonly principal: Principal
+    readonly token: string
+    readonly resource: ResourceName
+    readonly database: string
+    readonly client: string
+    readonly sourceAddress: string
+    readonly decision: Decision
+    readonly revision: Snapshot['revision']
+  }): Promise<{ readonly session: SessionId; readonly expiresAt?: Instant }>
+  /** Written before the first statement may run, so that a crash leaves nobody unaccounted for. */
+  attachBackend(session: SessionId, backend: Backend): Promise<void>
+  /** Ends the session, its grants and whatever it still waits for. Safe to repeat. */
+  closeSession(session: SessionId, why: CloseReason): Promise<void>
+
+  hold(input: HoldInput): Promise<HoldOpened>
+  /** Resolves once the request has ended one way or the other. */
+  outcome(request: RequestId, signal: AbortSignal): Promise<HoldOutcome>
+  withdraw(request: RequestId, why: string): Promise<void>
+  /** Takes the one execution of a `once` grant, or enters a `session` grant; re-decides when the revision moved. `actions` are decided again with `context`. */
+  start(request: RequestId, input: { readonly session: SessionId; readonly digest: Digest }): Promise<Started>
+  /** Enters a covering window again for one more statement, by the database's clock. */
+  finish(request: RequestId, result: { readonly outcome: 'succeeded' | 'failed'; readonly rows?: number; readonly sqlstate?: string }): Promise<void>
+
+  /** A deny by policy, or a refusal by the gateway itself; recorded, never waited for. */
+  refused(input: { readonly session: SessionId; readonly principal: Principal; readonly resource: ResourceName; readonly actions: readonly Action[]; readonly decision: Decision; readonly revision: Snapshot['revision'] }): void
+  /** An allow that waived holds: the exception, recorded before the statement goes. */
+  waived(input: { readonly session: SessionId; readonly principal: Principal; readonly resource: ResourceName; readonly actions: readonly Action[]; readonly decision: Extract<Decision, { outcome: 'allow' }>; readonly revision: Snapshot['revision'] }): Promise<void>
+  /** Into the statement record, in the background. */
+  record(entry: StatementEntry): void
+
+  /** `cut` is called when a grant that this session used has ended, the session's own time is up, or somebody cut it. Returns the way to stop. */
+  onCut(session: SessionId, cut: (order: CutOrder) => void): () => void
+}

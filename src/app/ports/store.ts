@@ -1,0 +1,42 @@
+import type { Entry } from '../../domain/ledger/entry.ts'
+import type { Instant } from '../../domain/time.ts'
+import type { DocumentStore } from './documents.ts'
+import type { PeopleStore } from './people.ts'
+import type { RequestStore } from './requests.ts'
+import type { SecretStore } from './secrets.ts'
+
+/** Appends to the record. Only inside a transaction: a change of state and its entry stand or fall together. */
+export interface RecordWriter {
+  append(entry: Entry): Promise<void>
+}
+
+/** A page of recorded entries in commit order. `cursor` is opaque, ordered, and never skips a later commit. */
+export interface RecordedEntry extends Entry {
+  readonly cursor: string
+  readonly at: Instant
+}
+export interface RecordReader {
+  /** Entries after `cursor` (from the start when undefined), oldest first. */
+  after(cursor: string | undefined, limit: number, filter?: { readonly resource?: string; readonly subject?: string; readonly kinds?: readonly string[] }): Promise<readonly RecordedEntry[]>
+  /** The newest cursor there is; undefined while nothing is recorded. */
+  newest(): Promise<string | undefined>
+}
+
+export interface Aggregates {
+  readonly people: PeopleStore
+  readonly documents: DocumentStore
+  readonly requests: RequestStore
+  readonly secrets: SecretStore
+}
+
+export interface Tx extends Aggregates {
+  readonly record: RecordWriter
+  /** The database's time, never before the highest time recorded. The same for the whole transaction. */
+  readonly now: Instant
+}
+
+export interface Store extends Aggregates {
+  readonly recorded: RecordReader
+  /** All or nothing. Retried on serialisation failures and deadlocks, so `work` may run again. Wakes the subjects of its entries after the commit. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+}

@@ -1,0 +1,24 @@
+import type { PostgresTarget } from '../../domain/profile/profile.ts'
+import type { Estimate } from '../../domain/action.ts'
+import type { LockReport } from '../../domain/request/request.ts'
+import type { Backend } from '../../domain/session/session.ts'
+
+/** A target with its password, for the moment of connecting. Never logged, never stored. */
+export interface OpenTarget extends PostgresTarget {
+  readonly password?: string
+}
+
+/** What Holdpoint does on a target besides carrying sessions. Each call opens or reuses a connection of its own. */
+export interface TargetControl {
+  /** Ask the backend to stop its statement. */
+  cancel(target: OpenTarget, backend: Backend): Promise<void>
+  /** Terminate the backend and look until it is gone from pg_stat_activity. Resolves true once seen gone; false after `withinMs`. */
+  terminate(target: OpenTarget, backend: Backend, withinMs: number): Promise<boolean>
+  isGone(target: OpenTarget, backend: Backend): Promise<boolean>
+  /** EXPLAIN without ANALYZE, time-limited, in a read-only transaction that is rolled back. Only for text whose every function is known harmless. */
+  estimate(target: OpenTarget, database: string, text: string, searchPath: string): Promise<Estimate | undefined>
+  locks(target: OpenTarget, backend: Backend): Promise<LockReport>
+  /** Can it be reached and signed in to? A sentence for people when not; never a stack trace or a password. */
+  probe(target: OpenTarget): Promise<{ readonly ok: true; readonly version: string; readonly superuser: boolean } | { readonly ok: false; readonly message: string }>
+  close(): Promise<void>
+}

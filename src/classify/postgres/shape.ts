@@ -1,0 +1,81 @@
+import type { SqlFacts } from '../../domain/action.ts'
+import type { Verb } from '../../domain/verb.ts'
+
+/** What one statement of a text is, found by walking its whole parse tree. */
+export interface StatementShape {
+  /** Every verb it needs, sorted; `['unknown']` alone when anything in it is not known. */
+  readonly verbs: readonly Verb[]
+  readonly facts: SqlFacts
+  /** Why it is `unknown`, `exec` or `admin`, in words: `function public.lower(text) of the target hides the built-in one`. */
+  readonly because?: string
+  /** Every function in it is known harmless, so planning it runs nothing: EXPLAIN may be asked. */
+  readonly estimable: boolean
+  /** What it does to the session. */
+  readonly effect: SessionEffect
+  readonly copy?: 'in' | 'out'
+}
+
+export type SessionEffect =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'other_transaction' }
+  /** SET or RESET of one harmless parameter; `value` undefined for RESET, DEFAULT, or a value that is not a literal. */
+  | { readonly kind: 'set'; readonly name: string; readonly value?: string; readonly local: boolean }
+  | { readonly kind: 'reset_all' | 'discard_all' }
+  | { readonly kind: 'prepare'; readonly name: string; readonly body: StatementShape }
+  | { readonly kind: 'execute'; readonly name: string }
+  | { readonly kind: 'deallocate'; readonly name?: string }
+  /** Made or may have made a temporary object, or changed the session unseen: read the state again. */
+  | { readonly kind: 'temporary'; readonly name?: string }
+  | { readonly kind: 'unseen' }
+
+/** A whole Query or Parse text. */
+export type Classified =
+  | {
+      readonly kind: 'statements'
+      /** Empty for an empty query. */
+      readonly statements: readonly StatementShape[]
+      /** The text with literals replaced by `?`: the fingerprint, and what the standard record keeps. */
+      readonly normalised: string
+      /** Byte ranges (UTF-8, of the original text) of literals that are secrets, such as PASSWORD '...'. */
+      readonly secrets: readonly { readonly start: number; readonly end: number }[]
+    }
+  /** The grammar refuses it. The server would too, or knows more than we do: held as unknown. */
+  | { readonly kind: 'syntax_error'; readonly message: string }
+  /** Too long, too deep, or the parser failed: held as unknown, and says that it was a failure. */
+  | { readonly kind: 'failed'; readonly message: string }
+
+/**
+ * What the target has beyond PostgreSQL's own catalogue, read by a connection of Holdpoint's own.
+ * Part of every classification; the cache of shapes is dropped when `version` moves.
+ */
+export interface TargetCatalogue {
+  readonly version: string
+  /** Lower-case names of functions outside pg_catalog, in any schema. One of these in a statement is never harmless. */
+  readonly functions: ReadonlySet<string>
+  readonly operators: ReadonlySet<string>
+  /** `schema.name` to kind, for what is not a plain table: its definition decides. */
+  readonly relations: ReadonlyMap<string, RelationFacts>
+  /** Type names outside pg_catalog whose use runs nothing of the user's (enums, plain composites). */
+  readonly harmlessTypes: ReadonlySet<string>
+  /** Types whose use may run user code (domains with checks, base types of extensions). */
+  readonly otherTypes: ReadonlySet<string>
+  /** Casts implemented by user functions exist: an expression may call one unseen. */
+  readonly userCasts: boolean
+}
+
+export interface RelationFacts {
+  readonly kind: 'table' | 'view' | 'materialized_view' | 'foreign_table' | 'sequence' | 'partitioned_table' | 'other'
+  /** Reading it runs only known harmless functions, all the way down (views, row security policies, rules). */
+  readonly readIsHarmless: boolean
+}
+
+export interface Classifier {
+  /**
+   * Classify one text. Pure but for its cache. `catalogue` undefined means that the target's own is not known:
+   * only names qualified with pg_catalog, or those no target could shadow, are trusted; functions are unknown.
+   * @param text UTF-8 text of the message, without the closing NUL.
+   * @param searchPath the session's effective search_path as the target prints it.
+   */
+  classify(text: string, catalogue: TargetCatalogue | undefined, searchPath: string): Classified
+  close(): void
+}

@@ -1,0 +1,103 @@
+import type { Action } from '../action.ts'
+import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, Revision, RuleName, SessionId } from '../ids.ts'
+import type { Cause, Failure, Recording, Requirement, Scope } from '../policy/decision.ts'
+import type { Instant, Millis } from '../time.ts'
+import type { NamedVerb, Verb } from '../verb.ts'
+
+/** A bound parameter as shown to reviewers. `masked` ones enter the digest with their real bytes all the same. */
+export type ShownParameter =
+  | { readonly kind: 'null' }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'binary'; readonly hex: string }
+  | { readonly kind: 'masked'; readonly bytes: number }
+
+/** What the gateway knows of the target session; part of the digest, since it gives the text its meaning. */
+export interface SessionState {
+  readonly database: string
+  readonly role: string
+  readonly searchPath: string
+  readonly encoding: string
+  readonly timeZone: string
+  readonly standardConformingStrings: boolean
+  readonly inTransaction: boolean
+  /** Names of temporary objects made in this session. */
+  readonly temporaryObjects: readonly string[]
+}
+
+/** Locks that the waiting transaction holds, and who waits behind them; read when the hold began. */
+export interface LockReport {
+  readonly held: readonly { readonly object: string; readonly mode: string }[]
+  readonly waiters: number
+}
+
+/** What was asked. The text is whole; literals that are secrets are masked in it (the sealed original is elsewhere). */
+export type Subject =
+  | {
+      readonly kind: 'statement'
+      readonly text: string
+      readonly parameters: readonly ShownParameter[]
+      /** One a statement and verb; never empty. */
+      readonly actions: readonly Action[]
+      readonly state: SessionState
+      readonly locks?: LockReport
+      /** What no digest can cover, told to the approver: `the rows that COPY FROM STDIN will send`. */
+      readonly notCovered: readonly string[]
+    }
+  | { readonly kind: 'connect'; readonly database: string; readonly client: string; readonly sourceAddress: string }
+  | { readonly kind: 'window'; readonly verbs: readonly NamedVerb[]; readonly length: Millis }
+  | { readonly kind: 'extension'; readonly grant: GrantId; readonly of: RequestId; readonly verbs: readonly NamedVerb[]; readonly length: Millis }
+  /** A proposed change of documents. `base` is the revision it was written against. */
+  | { readonly kind: 'change'; readonly base: Revision; readonly summary: readonly string[] }
+
+export interface Review {
+  readonly by: PrincipalId
+  readonly verdict: 'approve' | 'deny'
+  /** The digest that the reviewer was shown. */
+  readonly digest: Digest
+  readonly at: Instant
+  readonly words?: string
+  /** A shorter time than policy would give. */
+  readonly atMost?: Millis
+}
+
+/** A requirement as it stood when the request was opened: later edits of teams never add anyone (I3). */
+export interface OpenRequirement extends Requirement {
+  readonly eligible: readonly PrincipalId[]
+}
+
+export interface RequestCommon {
+  readonly id: RequestId
+  readonly requester: PrincipalId
+  readonly sponsor?: PrincipalId
+  /** `holdpoint` for a change of documents. */
+  readonly resource: ResourceName
+  readonly verbs: readonly Verb[]
+  readonly subject: Subject
+  readonly digest: Digest
+  readonly cause: Cause
+  readonly rules: readonly RuleName[]
+  readonly failures: readonly Failure[]
+  readonly requirements: readonly OpenRequirement[]
+  readonly recording: Recording
+  /** The scope and the longest time of the grant that an approval would make. */
+  readonly scope: Scope
+  readonly grantAtMost: Millis
+  readonly revision: Revision
+  readonly reason?: string
+  /** The client that waits; it withdraws the request when it goes away. */
+  readonly session?: SessionId
+  readonly openedAt: Instant
+  readonly expiresAt: Instant
+  readonly reviews: readonly Review[]
+}
+
+export type AccessRequest = RequestCommon &
+  (
+    | { readonly state: 'pending' }
+    | { readonly state: 'approved'; readonly grant: GrantId; readonly at: Instant }
+    | { readonly state: 'denied'; readonly by: PrincipalId; readonly words: string; readonly at: Instant }
+    | { readonly state: 'withdrawn'; readonly why: string; readonly at: Instant }
+    | { readonly state: 'expired'; readonly at: Instant }
+    | { readonly state: 'voided'; readonly why: string; readonly at: Instant }
+  )
+export type RequestState = AccessRequest['state']
