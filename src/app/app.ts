@@ -1,4 +1,13 @@
-import type { PrincipalId, RequestId, ResourceName, Revision, SessionId, GrantId, TokenId, TeamName } from '../domain/ids.ts'
+import type {
+  PrincipalId,
+  RequestId,
+  ResourceName,
+  Revision,
+  SessionId,
+  GrantId,
+  TokenId,
+  TeamName,
+} from '../domain/ids.ts'
 import type { Decision } from '../domain/policy/decision.ts'
 import type { Principal, PrincipalKind, Role } from '../domain/principal.ts'
 import type { Profile, Team } from '../domain/profile/profile.ts'
@@ -67,7 +76,12 @@ export interface Difference {
 export type Applied =
   | { readonly kind: 'unchanged'; readonly revision: Revision }
   /** In force. `notes` are sentences for the person, as J18 wants them: reachable, type inferred, incomplete, the client line. */
-  | { readonly kind: 'applied'; readonly revision: Revision; readonly difference: Difference; readonly notes: readonly string[] }
+  | {
+      readonly kind: 'applied'
+      readonly revision: Revision
+      readonly difference: Difference
+      readonly notes: readonly string[]
+    }
   /** A second person must agree first. */
   | { readonly kind: 'held'; readonly request: RequestId; readonly difference: Difference }
 
@@ -130,7 +144,9 @@ export interface RequestView {
   readonly request: AccessRequest
   readonly grant?: Grant
   readonly url: string
-  readonly may: Readonly<Record<'approve' | 'deny' | 'withdraw' | 'retry' | 'extend' | 'done' | 'revoke', true | Refusal>>
+  readonly may: Readonly<
+    Record<'approve' | 'deny' | 'withdraw' | 'retry' | 'extend' | 'done' | 'revoke', true | Refusal>
+  >
 }
 export interface ResourceView {
   readonly profile: Profile
@@ -147,63 +163,169 @@ type WriteResult<T> = Promise<Result<T>>
 export interface App {
   // People (app/people/)
   setupNeeded(): Promise<boolean>
-  setup(input: { readonly code: string; readonly name: string; readonly displayName?: string; readonly password: string; readonly sourceAddress: string }): WriteResult<NewToken>
-  signIn(input: { readonly name: string; readonly password: string; readonly sourceAddress: string }): WriteResult<NewToken>
+  setup(input: {
+    readonly code: string
+    readonly name: string
+    readonly displayName?: string
+    readonly password: string
+    readonly sourceAddress: string
+  }): WriteResult<NewToken>
+  signIn(input: {
+    readonly name: string
+    readonly password: string
+    readonly sourceAddress: string
+  }): WriteResult<NewToken>
   signOut(caller: Caller): Promise<void>
   /** Undefined for a token that is wrong, expired, revoked, or whose owner is disabled. */
   authenticate(token: string, sourceAddress: string): Promise<Caller | undefined>
   listPeople(caller: Caller): WriteResult<readonly (Principal & { readonly teams: readonly TeamName[] })[]>
-  createPerson(caller: Caller, input: { readonly name: string; readonly kind: PrincipalKind; readonly displayName?: string; readonly roles: readonly Role[]; readonly sponsor?: string; readonly password?: string }): WriteResult<Principal>
-  updatePerson(caller: Caller, name: string, input: { readonly displayName?: string; readonly roles?: readonly Role[]; readonly disabled?: boolean; readonly password?: string }): WriteResult<Principal>
+  createPerson(
+    caller: Caller,
+    input: {
+      readonly name: string
+      readonly kind: PrincipalKind
+      readonly displayName?: string
+      readonly roles: readonly Role[]
+      readonly sponsor?: string
+      readonly password?: string
+    },
+  ): WriteResult<Principal>
+  updatePerson(
+    caller: Caller,
+    name: string,
+    input: {
+      readonly displayName?: string
+      readonly roles?: readonly Role[]
+      readonly disabled?: boolean
+      readonly password?: string
+    },
+  ): WriteResult<Principal>
   listTokens(caller: Caller): WriteResult<readonly TokenInfo[]>
   /** For oneself; an admin may make one for a `service` or `agent`. A gateway token lives at most 12 h. */
-  issueToken(caller: Caller, input: { readonly kind: 'api' | 'gateway'; readonly scopes?: readonly TokenScope[]; readonly label?: string; readonly lifetime?: Millis; readonly for?: string }): WriteResult<NewToken>
+  issueToken(
+    caller: Caller,
+    input: {
+      readonly kind: 'api' | 'gateway'
+      readonly scopes?: readonly TokenScope[]
+      readonly label?: string
+      readonly lifetime?: Millis
+      readonly for?: string
+    },
+  ): WriteResult<NewToken>
   revokeToken(caller: Caller, id: string): WriteResult<void>
   setSecret(caller: Caller, name: string, value: string): WriteResult<void>
   listSecrets(caller: Caller): WriteResult<readonly { readonly name: string; readonly updatedAt: Instant }[]>
   deleteSecret(caller: Caller, name: string): WriteResult<void>
 
   // Documents (app/documents/)
-  diffDocuments(caller: Caller, files: readonly DocumentFile[], options: { readonly prune: boolean }): WriteResult<Difference>
+  diffDocuments(
+    caller: Caller,
+    files: readonly DocumentFile[],
+    options: { readonly prune: boolean },
+  ): WriteResult<Difference>
   /** `prune` removes what the files do not name. `base` refuses when another revision is in force. */
-  applyDocuments(caller: Caller, files: readonly DocumentFile[], options: { readonly prune: boolean; readonly base?: Revision; readonly reason?: string }): WriteResult<Applied>
+  applyDocuments(
+    caller: Caller,
+    files: readonly DocumentFile[],
+    options: { readonly prune: boolean; readonly base?: Revision; readonly reason?: string },
+  ): WriteResult<Applied>
   checkDocuments(caller: Caller, files: readonly DocumentFile[] | undefined): WriteResult<readonly Finding[]>
   testDocuments(caller: Caller, files: readonly DocumentFile[] | undefined): WriteResult<readonly TestOutcome[]>
   explain(caller: Caller, input: ExplainInput): WriteResult<Explained>
   explainRequest(caller: Caller, id: string): WriteResult<Explained>
-  listRevisions(caller: Caller, cursor?: string): WriteResult<Page<{ readonly revision: Revision; readonly at: Instant; readonly by: string; readonly summary: readonly string[] }>>
-  exportDocuments(caller: Caller, revision?: Revision): WriteResult<{ readonly revision: Revision; readonly documents: readonly Readonly<Record<string, unknown>>[] }>
+  listRevisions(
+    caller: Caller,
+    cursor?: string,
+  ): WriteResult<
+    Page<{
+      readonly revision: Revision
+      readonly at: Instant
+      readonly by: string
+      readonly summary: readonly string[]
+    }>
+  >
+  exportDocuments(
+    caller: Caller,
+    revision?: Revision,
+  ): WriteResult<{ readonly revision: Revision; readonly documents: readonly Readonly<Record<string, unknown>>[] }>
   listResources(caller: Caller): WriteResult<readonly ResourceView[]>
   getResource(caller: Caller, name: string): WriteResult<ResourceView>
   listTeams(caller: Caller): WriteResult<readonly Team[]>
 
   // Requests (app/requests/)
-  requestWindow(caller: Caller, input: { readonly resource: string; readonly verbs: readonly NamedVerb[]; readonly length: Millis; readonly reason?: string }): WriteResult<RequestView>
+  requestWindow(
+    caller: Caller,
+    input: {
+      readonly resource: string
+      readonly verbs: readonly NamedVerb[]
+      readonly length: Millis
+      readonly reason?: string
+    },
+  ): WriteResult<RequestView>
   listRequests(caller: Caller, filter: RequestFilter): WriteResult<Page<RequestView>>
   getRequest(caller: Caller, id: string): WriteResult<RequestView>
   /** Pending requests that wait for the caller, oldest deadline first; then those of their own. */
-  inbox(caller: Caller): WriteResult<{ readonly needsMe: readonly RequestView[]; readonly waiting: readonly RequestView[]; readonly granted: readonly RequestView[] }>
-  review(caller: Caller, id: string, input: { readonly verdict: 'approve' | 'deny'; readonly digest: string; readonly words?: string; readonly atMost?: Millis }): WriteResult<RequestView>
+  inbox(
+    caller: Caller,
+  ): WriteResult<{
+    readonly needsMe: readonly RequestView[]
+    readonly waiting: readonly RequestView[]
+    readonly granted: readonly RequestView[]
+  }>
+  review(
+    caller: Caller,
+    id: string,
+    input: {
+      readonly verdict: 'approve' | 'deny'
+      readonly digest: string
+      readonly words?: string
+      readonly atMost?: Millis
+    },
+  ): WriteResult<RequestView>
   withdrawRequest(caller: Caller, id: string): WriteResult<RequestView>
   retryRequest(caller: Caller, id: string): WriteResult<RequestView>
-  extendGrant(caller: Caller, id: string, input: { readonly length: Millis; readonly reason?: string }): WriteResult<RequestView>
+  extendGrant(
+    caller: Caller,
+    id: string,
+    input: { readonly length: Millis; readonly reason?: string },
+  ): WriteResult<RequestView>
   /** The holder ends it. */
   releaseGrant(caller: Caller, id: string): WriteResult<RequestView>
   /** Somebody else ends it early. */
   revokeGrant(caller: Caller, id: string, input: { readonly words?: string }): WriteResult<RequestView>
-  listSessions(caller: Caller, filter: { readonly open?: boolean; readonly resource?: string; readonly cursor?: string; readonly limit?: number }): WriteResult<Page<Session>>
-  listStatements(caller: Caller, session: string, filter: { readonly cursor?: string; readonly limit?: number }): WriteResult<Page<StatementEntry>>
+  listSessions(
+    caller: Caller,
+    filter: { readonly open?: boolean; readonly resource?: string; readonly cursor?: string; readonly limit?: number },
+  ): WriteResult<Page<Session>>
+  listStatements(
+    caller: Caller,
+    session: string,
+    filter: { readonly cursor?: string; readonly limit?: number },
+  ): WriteResult<Page<StatementEntry>>
   cutSession(caller: Caller, session: string): WriteResult<void>
 
   // The record (app/record/)
   /** Oldest first, only what the caller may see. */
-  listEntries(caller: Caller, filter: { readonly after?: string; readonly resource?: string; readonly subject?: string; readonly limit?: number }): WriteResult<{ readonly items: readonly RecordedEntry[]; readonly cursor?: string }>
+  listEntries(
+    caller: Caller,
+    filter: { readonly after?: string; readonly resource?: string; readonly subject?: string; readonly limit?: number },
+  ): WriteResult<{ readonly items: readonly RecordedEntry[]; readonly cursor?: string }>
   /** Entries as they come, for server-sent events; ends when `signal` aborts. */
-  followEntries(caller: Caller, filter: { readonly after?: string; readonly resource?: string }, signal: AbortSignal): AsyncIterable<RecordedEntry>
+  followEntries(
+    caller: Caller,
+    filter: { readonly after?: string; readonly resource?: string },
+    signal: AbortSignal,
+  ): AsyncIterable<RecordedEntry>
   /** A refusal worth recording (the access table): never throws, never waits. */
-  recordRefusal(caller: Caller | undefined, input: { readonly what: string; readonly refusal: Refusal; readonly sourceAddress: string }): void
+  recordRefusal(
+    caller: Caller | undefined,
+    input: { readonly what: string; readonly refusal: Refusal; readonly sourceAddress: string },
+  ): void
 
-  readiness(): Promise<{ readonly ready: boolean; readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[] }>
+  readiness(): Promise<{
+    readonly ready: boolean
+    readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[]
+  }>
 }
 
 export type { GrantId, SessionId }

@@ -32,7 +32,10 @@ const parseName =
   (text: string): Parsed<T> =>
     isName(text)
       ? { ok: true, value: text as T }
-      : { ok: false, message: `${what} must be 1 to 63 of a-z, 0-9, '.', '_' or '-', starting and ending with a letter or digit` }
+      : {
+          ok: false,
+          message: `${what} must be 1 to 63 of a-z, 0-9, '.', '_' or '-', starting and ending with a letter or digit`,
+        }
 
 export const parsePrincipalId = parseName<PrincipalId>('a principal name')
 export const parseTeamName = parseName<TeamName>('a team name')

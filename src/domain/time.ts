@@ -20,7 +20,8 @@ const LONGEST = 3_650 * 86_400_000
 export function parseDuration(text: string): Millis | undefined {
   if (!/^(?:[0-9]{1,9}(?:ms|[smhd]))+$/.test(text)) return undefined
   let total = 0
-  for (const [, n, unit] of text.matchAll(/([0-9]+)(ms|[smhd])/g)) total += Number(n) * (UNITS[unit ?? ''] ?? Number.NaN)
+  for (const [, n, unit] of text.matchAll(/([0-9]+)(ms|[smhd])/g))
+    total += Number(n) * (UNITS[unit ?? ''] ?? Number.NaN)
   return total > 0 && total <= LONGEST ? millis(total) : undefined
 }
 

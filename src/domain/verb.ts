@@ -1,7 +1,20 @@
 /** The closed list of verbs (docs/concepts.md). `unknown` is what a gateway could not classify: always held. */
 export const VERBS = [
-  'connect', 'read', 'write', 'delete', 'schema', 'export', 'exec', 'shell',
-  'forward', 'transfer', 'admin', 'run', 'apply', 'assume', 'unknown',
+  'connect',
+  'read',
+  'write',
+  'delete',
+  'schema',
+  'export',
+  'exec',
+  'shell',
+  'forward',
+  'transfer',
+  'admin',
+  'run',
+  'apply',
+  'assume',
+  'unknown',
 ] as const
 export type Verb = (typeof VERBS)[number]
 

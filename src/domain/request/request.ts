@@ -45,7 +45,13 @@ export type Subject =
     }
   | { readonly kind: 'connect'; readonly database: string; readonly client: string; readonly sourceAddress: string }
   | { readonly kind: 'window'; readonly verbs: readonly NamedVerb[]; readonly length: Millis }
-  | { readonly kind: 'extension'; readonly grant: GrantId; readonly of: RequestId; readonly verbs: readonly NamedVerb[]; readonly length: Millis }
+  | {
+      readonly kind: 'extension'
+      readonly grant: GrantId
+      readonly of: RequestId
+      readonly verbs: readonly NamedVerb[]
+      readonly length: Millis
+    }
   /** A proposed change of documents. `base` is the revision it was written against. */
   | { readonly kind: 'change'; readonly base: Revision; readonly summary: readonly string[] }
 

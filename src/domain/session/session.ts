@@ -2,7 +2,15 @@ import type { PrincipalId, ResourceName, SessionId } from '../ids.ts'
 import type { Instant } from '../time.ts'
 import type { Verb } from '../verb.ts'
 
-export const CLOSE_REASONS = ['client_left', 'target_left', 'cut', 'expired', 'refused', 'failed', 'gateway_died'] as const
+export const CLOSE_REASONS = [
+  'client_left',
+  'target_left',
+  'cut',
+  'expired',
+  'refused',
+  'failed',
+  'gateway_died',
+] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
 
 /** The target's process behind a session. `startedAt` guards against a reused pid; text as PostgreSQL prints `backend_start`. */
