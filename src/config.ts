@@ -1,0 +1,93 @@
+import { homedir } from 'node:os'
+import path from 'node:path'
+
+export interface Address {
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+}
+
+/** Everything `hp start` can be told. Read once, at the start. */
+export interface Config {
+  readonly dataDir: string
+  /** A PostgreSQL of the operator's own; the embedded one when absent. */
+  readonly databaseUrl?: string
+  readonly listen: Address
+  readonly gateway: Address
+  /** What links in notices begin with. Follows the API's address when absent. */
+  readonly publicUrl?: string
+  readonly demo: boolean
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** Addresses of proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[]
+  readonly logLevel: string
+}
+
+/** Flags as the command line gives them; each wins over its environment variable. */
+export interface StartFlags {
+  readonly data?: string
+  readonly listen?: string
+  readonly gateway?: string
+  readonly publicUrl?: string
+  readonly demo?: boolean
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly logLevel?: string
+}
+
+/** A setting that cannot be used: the message says which and why, for `error:` on the terminal. */
+export class ConfigError extends Error {}
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host)
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/** `$XDG_DATA_HOME/holdpoint`, or `holdpoint-demo` beside it: a demo never touches a real installation's data. */
+function defaultDataDir(env: NodeJS.ProcessEnv, demo: boolean): string {
+  const base = env['XDG_DATA_HOME'] || path.join(homedir(), '.local', 'share')
+  return path.join(base, demo ? 'holdpoint-demo' : 'holdpoint')
+}
+
+/** `host:port`, `[::1]:port`, or `port` alone for loopback. */
+function parseAddress(what: string, text: string): Address {
+  const found = /^(?:(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):)?(\d{1,5})$/.exec(text)
+  const port = Number(found?.[3])
+  if (found === null || port > 65_535) throw new ConfigError(`${what}: '${text}' is not HOST:PORT`)
+  return { host: found[1] ?? found[2] ?? '127.0.0.1', port }
+}
+
+/** @throws ConfigError */
+export function readConfig(flags: StartFlags, env: NodeJS.ProcessEnv): Config {
+  const demo = flags.demo ?? false
+  const databaseUrl = env['DATABASE_URL'] || undefined
+  const listen = parseAddress('--listen', flags.listen ?? env['HP_LISTEN'] ?? '127.0.0.1:7400')
+  const gateway = parseAddress('--gateway', flags.gateway ?? env['HP_GATEWAY'] ?? '127.0.0.1:7432')
+  if (demo && !(isLoopback(listen.host) && isLoopback(gateway.host))) {
+    throw new ConfigError('the demo listens on loopback only: its people have tokens that lie in files')
+  }
+  if (demo && databaseUrl !== undefined) {
+    throw new ConfigError('the demo brings its own database: unset DATABASE_URL')
+  }
+  const certFile = flags.tlsCert ?? env['HP_TLS_CERT']
+  const keyFile = flags.tlsKey ?? env['HP_TLS_KEY']
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new ConfigError('--tls-cert and --tls-key go together')
+  }
+  const publicUrl = flags.publicUrl ?? env['HP_PUBLIC_URL']
+  if (publicUrl !== undefined && !/^https?:\/\/[^\s/]+/.test(publicUrl)) {
+    throw new ConfigError(`--public-url: '${publicUrl}' is not an http or https address`)
+  }
+  const logLevel = flags.logLevel ?? env['HP_LOG_LEVEL'] ?? 'info'
+  if (!LEVELS.includes(logLevel)) throw new ConfigError(`--log-level: one of ${LEVELS.join(', ')}`)
+  return {
+    dataDir: path.resolve(flags.data ?? env['HP_DATA'] ?? defaultDataDir(env, demo)),
+    listen,
+    gateway,
+    demo,
+    trustedProxies: (env['HP_TRUSTED_PROXIES'] ?? '').split(',').filter((part) => part !== ''),
+    logLevel,
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(publicUrl === undefined ? {} : { publicUrl: publicUrl.replace(/\/+$/, '') }),
+    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
+  }
+}
