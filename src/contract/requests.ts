@@ -1,0 +1,196 @@
+import { z } from 'zod'
+import { END_REASONS } from '../domain/grant/grant.ts'
+import { SCOPES } from '../domain/policy/decision.ts'
+import {
+  AnyVerb,
+  Cursor,
+  DigestText,
+  Duration,
+  DurationText,
+  Limit,
+  Name,
+  NamedVerbs,
+  RequestIdText,
+  RevisionNumber,
+  Time,
+  Words,
+  pageOf,
+} from './scalars.ts'
+
+const Facts = z.object({
+  resource: z.string(),
+  verb: AnyVerb,
+  facts: z.object({
+    sql: z
+      .object({
+        statements: z.array(z.string()),
+        tables: z.array(z.string()),
+        columns: z.array(z.string()),
+        hasWhere: z.boolean(),
+        functions: z.array(z.string()),
+      })
+      .optional(),
+    estimate: z.object({ rows: z.number(), cost: z.number() }).optional(),
+  }),
+})
+
+export const Subject = z
+  .discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('statement'),
+      /** Whole, never cut. Show control, bidirectional and invisible characters escaped. */
+      text: z.string(),
+      parameters: z.array(
+        z.discriminatedUnion('kind', [
+          z.object({ kind: z.literal('null') }),
+          z.object({ kind: z.literal('text'), text: z.string() }),
+          z.object({ kind: z.literal('binary'), hex: z.string() }),
+          z.object({ kind: z.literal('masked'), bytes: z.int() }),
+        ]),
+      ),
+      actions: z.array(Facts),
+      state: z.object({
+        database: z.string(),
+        role: z.string(),
+        searchPath: z.string(),
+        encoding: z.string(),
+        timeZone: z.string(),
+        standardConformingStrings: z.boolean(),
+        inTransaction: z.boolean(),
+        temporaryObjects: z.array(z.string()),
+      }),
+      locks: z
+        .object({ held: z.array(z.object({ object: z.string(), mode: z.string() })), waiters: z.int() })
+        .optional(),
+      notCovered: z.array(z.string()).meta({ description: 'What no digest can cover, told to the approver' }),
+    }),
+    z.object({ kind: z.literal('connect'), database: z.string(), client: z.string(), sourceAddress: z.string() }),
+    z.object({ kind: z.literal('window'), verbs: z.array(AnyVerb), length: DurationText }),
+    z.object({
+      kind: z.literal('extension'),
+      grant: z.string(),
+      of: z.string(),
+      verbs: z.array(AnyVerb),
+      length: DurationText,
+    }),
+    z.object({ kind: z.literal('change'), base: RevisionNumber, summary: z.array(z.string()) }),
+    /** The reader may know that the request exists and how it stands, and not what it says. */
+    z.object({ kind: z.literal('hidden') }),
+  ])
+  .meta({ id: 'Subject', description: 'What was asked' })
+
+export const Grant = z
+  .object({
+    id: z.string(),
+    state: z.enum(['provisioning', 'active', 'ending', 'ended']),
+    scope: z.enum(SCOPES),
+    principal: z.string(),
+    resource: z.string(),
+    verbs: z.array(AnyVerb),
+    session: z.string().optional(),
+    startsAt: Time,
+    expiresAt: Time,
+    /** With `ending` and `ended`: why, and since when. `ending` lasts until the target confirms. */
+    why: z.enum(END_REASONS).optional(),
+    at: Time.optional(),
+  })
+  .meta({ id: 'Grant', description: 'Authority in time: what an approved request yields' })
+
+const Review = z.object({
+  by: z.string(),
+  verdict: z.enum(['approve', 'deny']),
+  digest: z.string(),
+  at: Time,
+  words: z.string().optional(),
+  atMost: DurationText.optional(),
+})
+
+const Requirement = z.object({
+  key: z.string().meta({ examples: ['team:payments'] }),
+  count: z.int(),
+  distinct: z.boolean(),
+  rules: z.array(z.string()),
+  /** As it stood when the request was opened. */
+  eligible: z.array(z.string()),
+  climbedFrom: z.string().optional(),
+})
+
+const May = z.union([
+  z.object({ allowed: z.literal(true) }),
+  z.object({ allowed: z.literal(false), code: z.string(), title: z.string(), hint: z.string().optional() }),
+])
+
+export const STATES = ['pending', 'approved', 'denied', 'withdrawn', 'expired', 'voided'] as const
+
+export const AccessRequest = z
+  .object({
+    id: z.string(),
+    url: z.string(),
+    state: z.enum(STATES),
+    /** Absent while pending. `by` and `words` with `denied`; `why` with `withdrawn` and `voided`. */
+    outcome: z
+      .object({ at: Time, by: z.string().optional(), words: z.string().optional(), why: z.string().optional() })
+      .optional(),
+    requester: z.string(),
+    sponsor: z.string().optional(),
+    resource: z.string(),
+    verbs: z.array(AnyVerb),
+    subject: Subject,
+    /** A review names the digest it was shown; another one is refused with `changed`. */
+    digest: z.string(),
+    cause: z.string(),
+    rules: z.array(z.string()),
+    failures: z.array(z.object({ rule: z.string(), message: z.string() })),
+    requirements: z.array(Requirement),
+    recording: z.enum(['standard', 'full']),
+    scope: z.enum(SCOPES),
+    grantAtMost: DurationText,
+    revision: RevisionNumber,
+    reason: z.string().optional(),
+    session: z.string().optional(),
+    openedAt: Time,
+    expiresAt: Time,
+    reviews: z.array(Review),
+    grant: Grant.optional(),
+    /** What the reader may do, and why not. */
+    may: z.object({ approve: May, deny: May, withdraw: May, retry: May, extend: May, done: May, revoke: May }),
+  })
+  .meta({ id: 'AccessRequest', description: 'An action, or a window of actions, and what people said to it' })
+
+export const Requests = pageOf(AccessRequest)
+export const Inbox = z
+  .object({
+    needsMe: z.array(AccessRequest),
+    waiting: z.array(AccessRequest),
+    granted: z.array(AccessRequest),
+  })
+  .meta({ id: 'Inbox', description: 'What waits for the caller, what of theirs waits for others, and what they hold' })
+
+export const RequestParam = z.object({ id: RequestIdText })
+export const RequestsQuery = z.object({
+  state: z.enum(STATES).optional(),
+  resource: Name.optional(),
+  requester: Name.optional(),
+  cursor: Cursor.optional(),
+  limit: Limit.optional(),
+})
+
+export const WindowInput = z
+  .strictObject({ resource: Name, verbs: NamedVerbs, for: Duration, reason: Words.optional() })
+  .meta({ id: 'WindowInput', description: 'Asks for a window: its clock starts when it is approved' })
+
+export const ReviewInput = z
+  .strictObject({
+    verdict: z.enum(['approve', 'deny']),
+    digest: DigestText,
+    /** A denial needs them; the requester reads them. */
+    words: Words.optional(),
+    /** A shorter time than policy would give. */
+    atMost: Duration.optional(),
+  })
+  .meta({ id: 'ReviewInput' })
+
+export const ExtendInput = z.strictObject({ for: Duration, reason: Words.optional() }).meta({ id: 'ExtendInput' })
+export const RevokeInput = z.strictObject({ words: Words.optional() }).meta({ id: 'RevokeInput' })
+/** Nothing to say: an empty object, or no body at all. */
+export const Nothing = z.strictObject({})
