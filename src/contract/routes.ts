@@ -512,7 +512,7 @@ export type Given<Id extends OperationId> = Part<Routes[Id], 'params'> &
   Part<Routes[Id], 'body'>
 type Part<R, K extends string> =
   R extends Readonly<Record<K, infer S extends z.ZodType>>
-    ? object extends z.input<S>
+    ? Record<never, never> extends z.input<S>
       ? { readonly [P in K]?: z.input<S> }
       : { readonly [P in K]: z.input<S> }
     : object
