@@ -17,7 +17,10 @@ export const RecordEntry = z
 /** `next` stands at the end too: ask again with it for what came since. */
 export const RecordPage = z.object({ items: z.array(RecordEntry), next: z.string().optional() })
 
-const Subject = z.string().min(1).max(128)
+const Subject = z
+  .string()
+  .max(128)
+  .regex(/^[a-z_]+(?:\/[A-Za-z0-9._-]+)?$/, 'must be a subject such as request/HP-142')
 export const RecordQuery = z.object({
   cursor: Cursor.optional(),
   resource: Name.optional(),

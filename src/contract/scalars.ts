@@ -37,7 +37,7 @@ export const Id = z
   .string()
   .min(1)
   .max(128)
-  .regex(/^[A-Za-z0-9_.:-]+$/, 'is not an id')
+  .regex(/^[A-Za-z0-9_.-]+$/, 'is not an id')
 
 export const DigestText = z
   .string()

@@ -1,0 +1,158 @@
+import type { z } from 'zod'
+import type { RequestView } from '../../app/app.ts'
+import { REFUSALS } from '../../app/refusals.ts'
+import type { Refusal } from '../../app/refusals.ts'
+import type * as contract from '../../contract/requests.ts'
+import type { Grant } from '../../domain/grant/grant.ts'
+import type { AccessRequest, Subject } from '../../domain/request/request.ts'
+import { formatDuration } from '../../domain/time.ts'
+import { present, time } from './scalars.ts'
+
+type May = z.output<typeof contract.AccessRequest>['may']['approve']
+
+const mayView = (may: true | Refusal): May => {
+  if (may === true) return { allowed: true }
+  const told: { readonly title: string; readonly hint?: string } = REFUSALS[may]
+  return present({ allowed: false as const, code: may, title: told.title, hint: told.hint })
+}
+
+export const grantView = (grant: Grant): z.output<typeof contract.Grant> =>
+  present({
+    id: grant.id,
+    state: grant.state,
+    scope: grant.scope,
+    principal: grant.principal,
+    resource: grant.resource,
+    verbs: [...grant.verbs],
+    session: grant.session,
+    startsAt: time(grant.startsAt),
+    expiresAt: time(grant.expiresAt),
+    why: grant.state === 'ending' || grant.state === 'ended' ? grant.why : undefined,
+    at: grant.state === 'ending' ? time(grant.since) : grant.state === 'ended' ? time(grant.at) : undefined,
+  })
+
+function subjectView(subject: Subject): z.output<typeof contract.Subject> {
+  switch (subject.kind) {
+    case 'statement':
+      return present({
+        kind: subject.kind,
+        text: subject.text,
+        parameters: [...subject.parameters],
+        actions: subject.actions.map(({ resource, verb, facts }) => ({
+          resource,
+          verb,
+          facts: present({
+            sql:
+              facts.sql === undefined
+                ? undefined
+                : {
+                    statements: [...facts.sql.statements],
+                    tables: [...facts.sql.tables],
+                    columns: [...facts.sql.columns],
+                    hasWhere: facts.sql.hasWhere,
+                    functions: [...facts.sql.functions],
+                  },
+            estimate: facts.estimate,
+          }),
+        })),
+        state: { ...subject.state, temporaryObjects: [...subject.state.temporaryObjects] },
+        locks:
+          subject.locks === undefined ? undefined : { held: [...subject.locks.held], waiters: subject.locks.waiters },
+        notCovered: [...subject.notCovered],
+      })
+    case 'connect':
+      return {
+        kind: subject.kind,
+        database: subject.database,
+        client: subject.client,
+        sourceAddress: subject.sourceAddress,
+      }
+    case 'window':
+      return { kind: subject.kind, verbs: [...subject.verbs], length: formatDuration(subject.length) }
+    case 'extension':
+      return {
+        kind: subject.kind,
+        grant: subject.grant,
+        of: subject.of,
+        verbs: [...subject.verbs],
+        length: formatDuration(subject.length),
+      }
+    case 'change':
+      return { kind: subject.kind, base: subject.base, summary: [...subject.summary] }
+  }
+}
+
+function outcomeView(request: AccessRequest): z.output<typeof contract.AccessRequest>['outcome'] {
+  switch (request.state) {
+    case 'pending':
+      return undefined
+    case 'approved':
+    case 'expired':
+      return { at: time(request.at) }
+    case 'denied':
+      return { at: time(request.at), by: request.by, words: request.words }
+    case 'withdrawn':
+    case 'voided':
+      return { at: time(request.at), why: request.why }
+  }
+}
+
+/** A request as its reader may see it. With `metadataOnly` nothing that a person wrote or that would run is in it. */
+export function requestView(view: RequestView): z.output<typeof contract.AccessRequest> {
+  const { request, may } = view
+  const hidden = view.metadataOnly === true
+  const outcome = outcomeView(request)
+  return present({
+    id: request.id,
+    url: view.url,
+    state: request.state,
+    outcome: hidden && outcome !== undefined ? present({ at: outcome.at, by: outcome.by }) : outcome,
+    requester: request.requester,
+    sponsor: request.sponsor,
+    resource: request.resource,
+    verbs: [...request.verbs],
+    subject: hidden ? { kind: 'hidden' as const } : subjectView(request.subject),
+    digest: request.digest,
+    cause: request.cause,
+    rules: [...request.rules],
+    failures: request.failures.map(({ rule, message }) => ({ rule, message })),
+    requirements: request.requirements.map((requirement) =>
+      present({
+        key: requirement.key,
+        count: requirement.count,
+        distinct: requirement.distinct,
+        rules: [...requirement.rules],
+        eligible: [...requirement.eligible],
+        climbedFrom: requirement.climbedFrom,
+      }),
+    ),
+    recording: request.recording,
+    scope: request.scope,
+    grantAtMost: formatDuration(request.grantAtMost),
+    revision: request.revision,
+    reason: hidden ? undefined : request.reason,
+    session: request.session,
+    openedAt: time(request.openedAt),
+    expiresAt: time(request.expiresAt),
+    reviews: request.reviews.map((review) =>
+      present({
+        by: review.by,
+        verdict: review.verdict,
+        digest: review.digest,
+        at: time(review.at),
+        words: hidden ? undefined : review.words,
+        atMost: review.atMost === undefined ? undefined : formatDuration(review.atMost),
+      }),
+    ),
+    grant: view.grant === undefined ? undefined : grantView(view.grant),
+    may: {
+      approve: mayView(may.approve),
+      deny: mayView(may.deny),
+      withdraw: mayView(may.withdraw),
+      retry: mayView(may.retry),
+      extend: mayView(may.extend),
+      done: mayView(may.done),
+      revoke: mayView(may.revoke),
+    },
+  })
+}
