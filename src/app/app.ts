@@ -144,6 +144,8 @@ export interface RequestView {
   readonly request: AccessRequest
   readonly grant?: Grant
   readonly url: string
+  /** The reader may know that it exists and how it stands, not what it says (the access table's `metadata`): the edge leaves out subject, reason and words. */
+  readonly metadataOnly?: true
   readonly may: Readonly<
     Record<'approve' | 'deny' | 'withdraw' | 'retry' | 'extend' | 'done' | 'revoke', true | Refusal>
   >
