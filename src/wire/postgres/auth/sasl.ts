@@ -1,20 +1,6 @@
-/** The two client messages that carry SASL inside PostgreSQL's `p` frame ("Message Formats", 54.7). */
+/** The two bodies that carry SASL's first step between PostgreSQL and a client ("Message Formats", 54.7). */
 
-export interface SaslInitialResponse {
-  readonly mechanism: string
-  readonly data: Buffer
-}
-
-/** Reads the body of a SASLInitialResponse; undefined when its lengths do not add up or it carries no data. */
-export function readSaslInitialResponse(body: Buffer): SaslInitialResponse | undefined {
-  const end = body.indexOf(0)
-  if (end < 1 || body.length < end + 5) return undefined
-  const length = body.readInt32BE(end + 1)
-  if (length < 0 || end + 5 + length !== body.length) return undefined
-  return { mechanism: body.toString('latin1', 0, end), data: body.subarray(end + 5) }
-}
-
-/** The body of a SASLInitialResponse. */
+/** The body of a SASLInitialResponse, which travels in a `p` message. */
 export function writeSaslInitialResponse(mechanism: string, data: Buffer): Buffer {
   const length = Buffer.alloc(4)
   length.writeInt32BE(data.length)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { md5Answer, cleartextAnswer } from './password.ts'
-import { readMechanisms, readSaslInitialResponse, writeSaslInitialResponse } from './sasl.ts'
+import { decodeSaslInitial, encodePassword } from '../frontend.ts'
+import { readMechanisms, writeSaslInitialResponse } from './sasl.ts'
 import { checkServer, clientFinal, clientFirst } from './scram-client.ts'
 import { deriveScramKeys } from './scram-keys.ts'
 import type { CandidateKeys, Challenged, Verified } from './scram-server.ts'
@@ -200,17 +201,10 @@ describe('the frames that carry it', () => {
   test('a SASLInitialResponse reads back as it was written', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[A-Z0-9-]{1,20}$/), fc.uint8Array({ maxLength: 50 }), (mechanism, data) => {
-        const read = readSaslInitialResponse(writeSaslInitialResponse(mechanism, Buffer.from(data)))
-        expect(read).toEqual({ mechanism, data: Buffer.from(data) })
+        const frame = encodePassword(writeSaslInitialResponse(mechanism, Buffer.from(data)))
+        expect(decodeSaslInitial(frame)).toEqual({ mechanism, data: Buffer.from(data) })
       }),
     )
-  })
-
-  test('lengths that do not add up are refused', () => {
-    const good = writeSaslInitialResponse('SCRAM-SHA-256', Buffer.from('n,,n=,r=abc'))
-    for (let end = 0; end < good.length; end++) expect(readSaslInitialResponse(good.subarray(0, end))).toBeUndefined()
-    expect(readSaslInitialResponse(Buffer.concat([good, Buffer.from('x')]))).toBeUndefined()
-    expect(readSaslInitialResponse(Buffer.from('SCRAM-SHA-256\0\xff\xff\xff\xff', 'latin1'))).toBeUndefined()
   })
 
   test('mechanisms are read up to the closing NUL', () => {
