@@ -1,4 +1,4 @@
-import type { Action } from '../../domain/action.ts'
+import type { Action, Context } from '../../domain/action.ts'
 import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, SessionId } from '../../domain/ids.ts'
 import type { Decision, Requirement } from '../../domain/policy/decision.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
@@ -31,6 +31,8 @@ export interface HoldInput {
   readonly revision: Snapshot['revision']
   /** A cap on the wait, for a hold inside a transaction that has locks. */
   readonly waitAtMostMs?: number
+  /** The circumstances it was decided in; kept for deciding again. */
+  readonly context?: Context
 }
 
 export type HoldOpened =
@@ -99,12 +101,29 @@ export interface GatewayApp {
   /** Takes the one execution of a `once` grant, or enters a `session` grant; re-decides when the revision moved. `actions` are decided again with `context`. */
   start(request: RequestId, input: { readonly session: SessionId; readonly digest: Digest }): Promise<Started>
   /** Enters a covering window again for one more statement, by the database's clock. */
-  finish(request: RequestId, result: { readonly outcome: 'succeeded' | 'failed'; readonly rows?: number; readonly sqlstate?: string }): Promise<void>
+  finish(
+    request: RequestId,
+    result: { readonly outcome: 'succeeded' | 'failed'; readonly rows?: number; readonly sqlstate?: string },
+  ): Promise<void>
 
   /** A deny by policy, or a refusal by the gateway itself; recorded, never waited for. */
-  refused(input: { readonly session: SessionId; readonly principal: Principal; readonly resource: ResourceName; readonly actions: readonly Action[]; readonly decision: Decision; readonly revision: Snapshot['revision'] }): void
+  refused(input: {
+    readonly session: SessionId
+    readonly principal: Principal
+    readonly resource: ResourceName
+    readonly actions: readonly Action[]
+    readonly decision: Decision
+    readonly revision: Snapshot['revision']
+  }): void
   /** An allow that waived holds: the exception, recorded before the statement goes. */
-  waived(input: { readonly session: SessionId; readonly principal: Principal; readonly resource: ResourceName; readonly actions: readonly Action[]; readonly decision: Extract<Decision, { outcome: 'allow' }>; readonly revision: Snapshot['revision'] }): Promise<void>
+  waived(input: {
+    readonly session: SessionId
+    readonly principal: Principal
+    readonly resource: ResourceName
+    readonly actions: readonly Action[]
+    readonly decision: Extract<Decision, { outcome: 'allow' }>
+    readonly revision: Snapshot['revision']
+  }): Promise<void>
   /** Into the statement record, in the background. */
   record(entry: StatementEntry): void
 

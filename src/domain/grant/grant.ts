@@ -17,7 +17,11 @@ export interface GrantCommon {
   readonly session?: SessionId
   readonly digest: Digest
   /** Keys and counts of the requirements its reviews met: a window counts for exactly these. */
-  readonly met: readonly { readonly key: string; readonly count: number }[]
+  readonly met: readonly {
+    readonly key: string
+    readonly count: number
+    /** Who gave them. */ readonly by?: readonly PrincipalId[]
+  }[]
   readonly revision: Revision
   readonly startsAt: Instant
   readonly expiresAt: Instant
