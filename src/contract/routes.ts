@@ -512,7 +512,7 @@ export type Given<Id extends OperationId> = Part<Routes[Id], 'params'> &
   Part<Routes[Id], 'body'>
 type Part<R, K extends string> =
   R extends Readonly<Record<K, infer S extends z.ZodType>>
-    ? Record<never, never> extends z.input<S>
+    ? MayBeLeftOut<z.input<S>> extends true
       ? { readonly [P in K]?: z.input<S> }
       : { readonly [P in K]: z.input<S> }
     : object
@@ -521,3 +521,5 @@ type Part<R, K extends string> =
 export type Answer<Id extends OperationId> = Routes[Id] extends { readonly response: infer S extends z.ZodType }
   ? z.output<S>
   : undefined
+/** No field is required. An empty schema's input is a record of nothing, which no ordinary object type fits. */
+type MayBeLeftOut<I> = string extends keyof I ? true : Partial<I> extends I ? true : false

@@ -20,6 +20,11 @@ export const PROTOCOL_PROBLEMS = {
   cross_origin: { status: 403, title: 'A page of another origin may not do this.' },
   no_such_page: { status: 404, title: 'There is nothing at this address.', hint: 'The operations are listed at /docs' },
   method_not_allowed: { status: 405, title: 'This address does not answer to that method.' },
+  still_running: {
+    status: 409,
+    title: 'The first call with this idempotency key has not ended.',
+    hint: 'Ask again with the same key.',
+  },
   too_slow: { status: 408, title: 'The request took too long to arrive.' },
   too_large: { status: 413, title: 'The body is too large.' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json, in UTF-8 and not compressed.' },

@@ -13,19 +13,11 @@ export const differenceView = (difference: Difference): z.output<typeof contract
 })
 
 export function appliedView(applied: Applied): z.output<typeof contract.Applied> {
-  switch (applied.kind) {
-    case 'unchanged':
-      return { kind: applied.kind, revision: applied.revision }
-    case 'applied':
-      return {
-        kind: applied.kind,
-        revision: applied.revision,
-        difference: differenceView(applied.difference),
-        notes: [...applied.notes],
-      }
-    case 'held':
-      return { kind: applied.kind, request: applied.request, difference: differenceView(applied.difference) }
-  }
+  if (applied.kind === 'unchanged') return { kind: applied.kind, revision: applied.revision }
+  const difference = differenceView(applied.difference)
+  return applied.kind === 'held'
+    ? { kind: applied.kind, request: applied.request, difference }
+    : { kind: applied.kind, revision: applied.revision, difference, notes: [...applied.notes] }
 }
 
 export const testReportView = (tests: readonly TestOutcome[]): z.output<typeof contract.TestReport> => {

@@ -3,6 +3,7 @@ import type { RequestView } from '../../app/app.ts'
 import { REFUSALS } from '../../app/refusals.ts'
 import type { Refusal } from '../../app/refusals.ts'
 import type * as contract from '../../contract/requests.ts'
+import type { Action } from '../../domain/action.ts'
 import type { Grant } from '../../domain/grant/grant.ts'
 import type { AccessRequest, Subject } from '../../domain/request/request.ts'
 import { formatDuration } from '../../domain/time.ts'
@@ -31,70 +32,67 @@ export const grantView = (grant: Grant): z.output<typeof contract.Grant> =>
     at: grant.state === 'ending' ? time(grant.since) : grant.state === 'ended' ? time(grant.at) : undefined,
   })
 
-function subjectView(subject: Subject): z.output<typeof contract.Subject> {
-  switch (subject.kind) {
-    case 'statement':
-      return present({
-        kind: subject.kind,
-        text: subject.text,
-        parameters: [...subject.parameters],
-        actions: subject.actions.map(({ resource, verb, facts }) => ({
-          resource,
-          verb,
-          facts: present({
-            sql:
-              facts.sql === undefined
-                ? undefined
-                : {
-                    statements: [...facts.sql.statements],
-                    tables: [...facts.sql.tables],
-                    columns: [...facts.sql.columns],
-                    hasWhere: facts.sql.hasWhere,
-                    functions: [...facts.sql.functions],
-                  },
-            estimate: facts.estimate,
-          }),
-        })),
-        state: { ...subject.state, temporaryObjects: [...subject.state.temporaryObjects] },
-        locks:
-          subject.locks === undefined ? undefined : { held: [...subject.locks.held], waiters: subject.locks.waiters },
-        notCovered: [...subject.notCovered],
-      })
-    case 'connect':
-      return {
-        kind: subject.kind,
-        database: subject.database,
-        client: subject.client,
-        sourceAddress: subject.sourceAddress,
-      }
-    case 'window':
-      return { kind: subject.kind, verbs: [...subject.verbs], length: formatDuration(subject.length) }
-    case 'extension':
-      return {
-        kind: subject.kind,
-        grant: subject.grant,
-        of: subject.of,
-        verbs: [...subject.verbs],
-        length: formatDuration(subject.length),
-      }
-    case 'change':
-      return { kind: subject.kind, base: subject.base, summary: [...subject.summary] }
-  }
+type StatementSubject = Extract<Subject, { kind: 'statement' }>
+
+const factsView = ({ resource, verb, facts }: Action): StatementView['actions'][number] => ({
+  resource,
+  verb,
+  facts: present({
+    sql:
+      facts.sql === undefined
+        ? undefined
+        : {
+            statements: [...facts.sql.statements],
+            tables: [...facts.sql.tables],
+            columns: [...facts.sql.columns],
+            hasWhere: facts.sql.hasWhere,
+            functions: [...facts.sql.functions],
+          },
+    estimate: facts.estimate,
+  }),
+})
+
+type SubjectView = z.output<typeof contract.Subject>
+type StatementView = Extract<SubjectView, { kind: 'statement' }>
+
+const statementSubject = (subject: StatementSubject): StatementView =>
+  present({
+    kind: subject.kind,
+    text: subject.text,
+    parameters: [...subject.parameters],
+    actions: subject.actions.map(factsView),
+    state: { ...subject.state, temporaryObjects: [...subject.state.temporaryObjects] },
+    locks: subject.locks === undefined ? undefined : { held: [...subject.locks.held], waiters: subject.locks.waiters },
+    notCovered: [...subject.notCovered],
+  })
+
+/** One a kind: the compiler asks for a new one when a kind is added. */
+const SUBJECTS: { readonly [K in Subject['kind']]: (subject: Extract<Subject, { kind: K }>) => SubjectView } = {
+  statement: statementSubject,
+  connect: ({ kind, database, client, sourceAddress }) => ({ kind, database, client, sourceAddress }),
+  window: ({ kind, verbs, length }) => ({ kind, verbs: [...verbs], length: formatDuration(length) }),
+  extension: ({ kind, grant, of, verbs, length }) => ({
+    kind,
+    grant,
+    of,
+    verbs: [...verbs],
+    length: formatDuration(length),
+  }),
+  change: ({ kind, base, summary }) => ({ kind, base, summary: [...summary] }),
+}
+const subjectView = <K extends Subject['kind']>(subject: Extract<Subject, { kind: K }>): SubjectView => {
+  const view: (subject: Extract<Subject, { kind: K }>) => SubjectView = SUBJECTS[subject.kind]
+  return view(subject)
 }
 
 function outcomeView(request: AccessRequest): z.output<typeof contract.AccessRequest>['outcome'] {
-  switch (request.state) {
-    case 'pending':
-      return undefined
-    case 'approved':
-    case 'expired':
-      return { at: time(request.at) }
-    case 'denied':
-      return { at: time(request.at), by: request.by, words: request.words }
-    case 'withdrawn':
-    case 'voided':
-      return { at: time(request.at), why: request.why }
-  }
+  if (request.state === 'pending') return undefined
+  return present({
+    at: time(request.at),
+    by: request.state === 'denied' ? request.by : undefined,
+    words: request.state === 'denied' ? request.words : undefined,
+    why: request.state === 'withdrawn' || request.state === 'voided' ? request.why : undefined,
+  })
 }
 
 /** A request as its reader may see it. With `metadataOnly` nothing that a person wrote or that would run is in it. */

@@ -1,0 +1,114 @@
+import { entryView, sessionView, statementView } from '../view/session.ts'
+import { requestView } from '../view/request.ts'
+import { present } from '../view/scalars.ts'
+import { mapped, nothing } from './handler.ts'
+import type { Handlers } from './handler.ts'
+import { lengthOf, limitOf, principalOf, requestIdOf, resourceOf } from './input.ts'
+
+type Operations =
+  | 'listRequests'
+  | 'requestWindow'
+  | 'getRequest'
+  | 'updateRequest'
+  | 'review'
+  | 'withdrawRequest'
+  | 'retryRequest'
+  | 'extendGrant'
+  | 'releaseGrant'
+  | 'revokeGrant'
+  | 'getInbox'
+  | 'listSessions'
+  | 'listStatements'
+  | 'cutSession'
+  | 'listRecord'
+
+export const requests: Handlers<Operations> = {
+  listRequests: async ({ app, caller, query }) =>
+    mapped(
+      await app.listRequests(
+        caller,
+        present({
+          state: query.state,
+          resource: query.resource === undefined ? undefined : resourceOf(query.resource),
+          requester: query.requester === undefined ? undefined : principalOf(query.requester),
+          cursor: query.cursor,
+          limit: limitOf(query.limit),
+        }),
+      ),
+      ({ items, next }) => present({ items: items.map(requestView), next }),
+    ),
+  requestWindow: async ({ app, caller, body }) =>
+    mapped(
+      await app.requestWindow(
+        caller,
+        present({ resource: body.resource, verbs: body.verbs, length: lengthOf(body.for), reason: body.reason }),
+      ),
+      requestView,
+    ),
+  getRequest: async ({ app, caller, params }) =>
+    mapped(await app.getRequest(caller, requestIdOf(params.id)), requestView),
+  async updateRequest() {
+    return { ok: false, refusal: 'read_only_field' }
+  },
+  review: async ({ app, caller, params, body: { atMost, ...body } }) =>
+    mapped(
+      await app.review(
+        caller,
+        requestIdOf(params.id),
+        present({ ...body, atMost: atMost === undefined ? undefined : lengthOf(atMost) }),
+      ),
+      requestView,
+    ),
+  withdrawRequest: async ({ app, caller, params }) =>
+    mapped(await app.withdrawRequest(caller, requestIdOf(params.id)), requestView),
+  retryRequest: async ({ app, caller, params }) =>
+    mapped(await app.retryRequest(caller, requestIdOf(params.id)), requestView),
+  extendGrant: async ({ app, caller, params, body }) =>
+    mapped(
+      await app.extendGrant(
+        caller,
+        requestIdOf(params.id),
+        present({ length: lengthOf(body.for), reason: body.reason }),
+      ),
+      requestView,
+    ),
+  releaseGrant: async ({ app, caller, params }) =>
+    mapped(await app.releaseGrant(caller, requestIdOf(params.id)), requestView),
+  revokeGrant: async ({ app, caller, params, body }) =>
+    mapped(await app.revokeGrant(caller, requestIdOf(params.id), present(body)), requestView),
+  getInbox: async ({ app, caller }) =>
+    mapped(await app.inbox(caller), ({ needsMe, waiting, granted }) => ({
+      needsMe: needsMe.map(requestView),
+      waiting: waiting.map(requestView),
+      granted: granted.map(requestView),
+    })),
+
+  listSessions: async ({ app, caller, query }) =>
+    mapped(
+      await app.listSessions(
+        caller,
+        present({
+          open: query.open === undefined ? undefined : query.open === 'true',
+          resource: query.resource,
+          cursor: query.cursor,
+          limit: limitOf(query.limit),
+        }),
+      ),
+      ({ items, next }) => present({ items: items.map(sessionView), next }),
+    ),
+  listStatements: async ({ app, caller, params, query }) =>
+    mapped(
+      await app.listStatements(caller, params.id, present({ cursor: query.cursor, limit: limitOf(query.limit) })),
+      ({ items, next }) => present({ items: items.map(statementView), next }),
+    ),
+  cutSession: async ({ app, caller, params }) => mapped(await app.cutSession(caller, params.id), nothing),
+
+  listRecord: async ({ app, caller, query }) =>
+    mapped(
+      await app.listEntries(
+        caller,
+        present({ after: query.cursor, resource: query.resource, subject: query.subject, limit: limitOf(query.limit) }),
+      ),
+      ({ items, cursor }) => present({ items: items.map(entryView), next: cursor }),
+    ),
+}

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { Hono } from 'hono'
+import type { Context } from 'hono'
+import type { Caller } from '../app/app.ts'
+import { routes } from '../contract/routes.ts'
+import type { OperationId } from '../contract/routes.ts'
+import { SECURITY_HEADERS, problemAnswer } from './answer.ts'
+import type { HttpMetrics } from './metrics.ts'
+import { serveOperation } from './operations.ts'
+import type { Env, OperationDeps } from './operations.ts'
+import { servePages } from './pages/serve.ts'
+import { Refused, toProblem } from './problems.ts'
+import type { ProblemCode } from './problems.ts'
+import { createRefusalRecorder } from './refusal-recorder.ts'
+import type { HttpServerOptions } from './server.ts'
+import { createStreamSlots } from './stream-slots.ts'
+
+export interface Router {
+  readonly fetch: Hono<Env>['fetch']
+  /** Counts, logs and records what the gate refused before routing. */
+  stoppedAtGate(request: IncomingMessage, code: ProblemCode): void
+}
+
+interface RouterOptions extends Omit<HttpServerOptions, 'metrics'> {
+  readonly metrics: HttpMetrics
+  readonly stopping: AbortSignal
+  /** The public URL, or the address it listens on. */
+  readonly url: () => string
+  readonly secure: boolean
+  readonly sourceAddress: (peer: string | undefined, forwarded: string | undefined) => string
+}
+
+const HSTS = { 'strict-transport-security': 'max-age=31536000' }
+/** Refusals that say no to a person, as opposed to a mistake in the input or a race. */
+const DENIALS: ReadonlySet<number> = new Set([401, 403, 429])
+
+/** Where everything is: the operations of the contract, the probes, and the pages. */
+export function createRouter(options: RouterOptions): Router {
+  const { app, log, metrics } = options
+  const refusals = createRefusalRecorder(app, () => performance.now())
+  const deps: OperationDeps = {
+    app,
+    info: options.info,
+    now: options.now,
+    idempotency: options.idempotency,
+    slots: createStreamSlots((open) => metrics.streams(open)),
+    stopping: options.stopping,
+    ...(options.beatMs === undefined ? {} : { beatMs: options.beatMs }),
+  }
+  const forwarded = (request: IncomingMessage): string => {
+    const header = request.headers['x-forwarded-for']
+    return options.sourceAddress(request.socket.remoteAddress, typeof header === 'string' ? header : header?.join(','))
+  }
+  const hono = new Hono<Env>()
+
+  hono.use(async (c, next) => {
+    const begun = performance.now()
+    c.set('id', randomUUID())
+    c.set('operation', 'page')
+    c.set('sourceAddress', forwarded(c.env.incoming))
+    await next()
+    const seconds = (performance.now() - begun) / 1_000
+    for (const [name, value] of Object.entries({
+      ...SECURITY_HEADERS,
+      ...(options.secure ? HSTS : {}),
+      'request-id': c.var.id,
+    })) {
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value)
+    }
+    metrics.answered(c.var.operation, c.req.raw.method, c.res.status, seconds)
+    log.info(
+      {
+        request: c.var.id,
+        operation: c.var.operation,
+        method: c.req.raw.method,
+        status: c.res.status,
+        ms: Math.round(seconds * 1_000),
+        principal: c.get('caller')?.principal.id,
+        address: c.var.sourceAddress,
+      },
+      'answered',
+    )
+  })
+
+  const methods = new Map<string, Set<string>>()
+  for (const [id, route] of Object.entries(routes)) {
+    const path = route.path.replaceAll(/\{([a-z]+)\}/g, ':$1')
+    const allowed = methods.get(path) ?? new Set()
+    methods.set(path, allowed.add(route.method))
+    if (route.method === 'GET' && !('stream' in route)) allowed.add('HEAD')
+    hono.on(route.method, path, (c) => {
+      c.set('operation', id)
+      return serveOperation(c, id as OperationId, deps)
+    })
+  }
+  for (const [path, allowed] of servePages(hono, options)) methods.set(path, allowed)
+  for (const [path, allowed] of methods) {
+    hono.all(path, () => {
+      throw new Refused('method_not_allowed', {}, { allow: [...allowed].sort().join(', ') })
+    })
+  }
+  hono.notFound(() => {
+    throw new Refused('no_such_page')
+  })
+
+  hono.onError((error, c) => {
+    const { id } = c.var
+    if (error instanceof Refused) {
+      recordDenial(c, error.code)
+      return problemAnswer(toProblem(error.code, error.extra, id), {
+        // What was not read of the body must not be taken for the next request.
+        ...(c.env.incoming.complete ? {} : { connection: 'close' }),
+        ...error.headers,
+      })
+    }
+    log.error({ request: id, operation: c.var.operation, error: describeFault(error) }, 'a request failed')
+    return problemAnswer(toProblem('internal', {}, id), { connection: 'close' })
+  })
+
+  function recordDenial(c: Context<Env>, code: ProblemCode): void {
+    const caller: Caller | undefined = c.get('caller')
+    const { status } = toProblem(code)
+    const hidden = code === 'not_found' && caller !== undefined
+    if (DENIALS.has(status) || hidden)
+      refusals.record(caller, `${c.req.raw.method} ${c.req.path}`.slice(0, 200), code, c.var.sourceAddress)
+  }
+
+  return {
+    fetch: hono.fetch,
+    stoppedAtGate(request, code) {
+      const { status } = toProblem(code)
+      const address = forwarded(request)
+      metrics.answered('gate', 'any', status, 0)
+      log.warn({ status, code, address }, 'refused at the gate')
+      if (DENIALS.has(status))
+        refusals.record(
+          undefined,
+          `${request.method ?? ''} ${(request.url ?? '').split('?', 1)[0] ?? ''}`.slice(0, 200),
+          code,
+          address,
+        )
+    },
+  }
+}
+
+/** What the log may hold of a fault: never its parameters, nor the row that a constraint names. */
+function describeFault(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return { thrown: typeof error }
+  return {
+    name: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
+    ...(error.cause === undefined || depth >= 4 ? {} : { cause: describeFault(error.cause, depth + 1) }),
+  }
+}
