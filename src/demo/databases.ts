@@ -26,26 +26,40 @@ export interface TargetPassword {
 
 /**
  * Makes the databases that are missing. Each is filled under another name and renamed when it is whole, so a crash
- * in between leaves nothing half-made. Answers a new password for every role whose secret `known` lacks.
+ * in between leaves nothing half-made.
  */
-export async function ensureDatabases(
-  server: Pick<Embedded, 'url'>,
-  known: ReadonlySet<string>,
-): Promise<readonly TargetPassword[]> {
+export async function fillDatabases(server: Pick<Embedded, 'url'>): Promise<void> {
   const admin = await connect(server.url, 'postgres')
   try {
     const { rows } = await admin.query<{ name: string }>('SELECT datname AS name FROM pg_database')
     const there = new Set(rows.map((row) => row.name))
     const missing = DATABASES.filter(({ name }) => !there.has(name))
-    const passwords: TargetPassword[] = []
-    for (const database of DATABASES) {
-      const password = await ensureRole(admin, database, known)
-      if (password !== undefined) passwords.push(password)
-    }
     for (const { name, role } of missing) await prepare(admin, name, role)
     await Promise.all(missing.map(({ name, role }) => fill(server.url, name, role)))
     for (const { name } of missing) await admin.query(`ALTER DATABASE ${making(name)} RENAME TO ${name}`)
-    return passwords
+  } finally {
+    await admin.end()
+  }
+}
+
+/**
+ * Gives a new password to every role whose secret `sealed` lacks, and answers what to seal. Dying before that is
+ * done loses nothing: the next start makes another one.
+ */
+export async function freshPasswords(
+  server: Pick<Embedded, 'url'>,
+  sealed: ReadonlySet<string>,
+): Promise<readonly TargetPassword[]> {
+  const admin = await connect(server.url, 'postgres')
+  try {
+    const fresh: TargetPassword[] = []
+    for (const { role, secret } of DATABASES) {
+      if (secret === undefined || sealed.has(secret)) continue
+      const password = randomBytes(24).toString('base64url')
+      await admin.query(`ALTER ROLE ${role} PASSWORD ${pg.escapeLiteral(password)}`)
+      fresh.push({ secret, password })
+    }
+    return fresh
   } finally {
     await admin.end()
   }
@@ -61,20 +75,9 @@ async function connect(url: string, database: string): Promise<pg.Client> {
   return client
 }
 
-async function ensureRole(
-  admin: pg.Client,
-  { role, secret }: DemoDatabase,
-  known: ReadonlySet<string>,
-): Promise<TargetPassword | undefined> {
+async function prepare(admin: pg.Client, name: string, role: string): Promise<void> {
   const { rowCount } = await admin.query('SELECT FROM pg_roles WHERE rolname = $1', [role])
   if (rowCount === 0) await admin.query(`CREATE ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE`)
-  if (secret === undefined || known.has(secret)) return undefined
-  const password = randomBytes(24).toString('base64url')
-  await admin.query(`ALTER ROLE ${role} PASSWORD ${pg.escapeLiteral(password)}`)
-  return { secret, password }
-}
-
-async function prepare(admin: pg.Client, name: string, role: string): Promise<void> {
   await admin.query(`DROP DATABASE IF EXISTS ${making(name)} WITH (FORCE)`)
   await admin.query(`CREATE DATABASE ${making(name)} OWNER ${role}`)
   await admin.query(`REVOKE CONNECT ON DATABASE ${making(name)} FROM PUBLIC`)
