@@ -12,7 +12,21 @@ export const MATCHES = 'matchesRe2'
 
 /** Everything callable. A new function of the library stays out until it is looked at. */
 const FUNCTIONS = new Set(['has', 'size', 'duration', 'timestamp'])
-const METHODS = new Set(['size', 'startsWith', 'endsWith', 'contains', 'lowerAscii', 'upperAscii', 'trim', 'matches', 'exists', 'all', 'exists_one', 'filter', 'map'])
+const METHODS = new Set([
+  'size',
+  'startsWith',
+  'endsWith',
+  'contains',
+  'lowerAscii',
+  'upperAscii',
+  'trim',
+  'matches',
+  'exists',
+  'all',
+  'exists_one',
+  'filter',
+  'map',
+])
 const LOOPS = new Set(['exists', 'all', 'exists_one', 'filter', 'map'])
 /** RFC 3339 with a zone: without one, the meaning would depend on where Holdpoint runs. */
 const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$/
@@ -52,7 +66,12 @@ export function inspect(ast: ASTNode, text: string, isPattern: (text: string) =>
     clauses: topLevel(ast).map((node) => text.slice(node.start, node.end)),
     afterCheck: () => {
       try {
-        if (loops(ast) > DEEPEST_LOOP) refuse(ast, 'expression_too_costly', `Loops may be ${DEEPEST_LOOP} deep; comparing lists and \`in\` count as one.`)
+        if (loops(ast) > DEEPEST_LOOP)
+          refuse(
+            ast,
+            'expression_too_costly',
+            `Loops may be ${DEEPEST_LOOP} deep; comparing lists and \`in\` count as one.`,
+          )
         return undefined
       } catch (cause) {
         if (cause instanceof Refused) return cause.problem
@@ -77,7 +96,8 @@ const childrenOf = (node: ASTNode): readonly ASTNode[] => {
   const found: ASTNode[] = []
   const collect = (value: unknown): void => {
     if (Array.isArray(value)) for (const item of value) collect(item)
-    else if (typeof value === 'object' && value !== null && 'op' in value && 'args' in value) found.push(value as ASTNode)
+    else if (typeof value === 'object' && value !== null && 'op' in value && 'args' in value)
+      found.push(value as ASTNode)
   }
   collect(node.args)
   return found
@@ -98,8 +118,14 @@ function visit(node: ASTNode, seen: Seen, bound: ReadonlySet<string>): void {
       }
       if (name === 'matches') {
         const regex = args[0]
-        if (regex?.op !== 'value' || typeof regex.args !== 'string') refuse(node, 'expression_pattern', 'The pattern of matches() must be a literal text.')
-        if (!seen.isPattern(regex.args)) refuse(regex, 'expression_pattern', 'This is not a pattern that RE2 accepts, or it is longer than 256 characters.')
+        if (regex?.op !== 'value' || typeof regex.args !== 'string')
+          refuse(node, 'expression_pattern', 'The pattern of matches() must be a literal text.')
+        if (!seen.isPattern(regex.args))
+          refuse(
+            regex,
+            'expression_pattern',
+            'This is not a pattern that RE2 accepts, or it is longer than 256 characters.',
+          )
         node.args[0] = MATCHES
       }
       for (const arg of args) visit(arg, seen, bound)
@@ -115,8 +141,13 @@ function visit(node: ASTNode, seen: Seen, bound: ReadonlySet<string>): void {
     case '[]': {
       const [left, index] = node.args
       const path = pathOf(left)
-      const dynamic = path !== undefined && !bound.has(path[0] ?? '') && fieldAt(path)?.type.startsWith('map') !== true && typeof (index.op === 'value' ? index.args : '') === 'string'
-      if (dynamic && index.op === 'value') refuse(node, 'expression_type', `Write ${path.join('.')}.${String(index.args)} instead of an index in text.`)
+      const dynamic =
+        path !== undefined &&
+        !bound.has(path[0] ?? '') &&
+        fieldAt(path)?.type.startsWith('map') !== true &&
+        typeof (index.op === 'value' ? index.args : '') === 'string'
+      if (dynamic && index.op === 'value')
+        refuse(node, 'expression_type', `Write ${path.join('.')}.${String(index.args)} instead of an index in text.`)
       visit(left, seen, bound)
       visit(index, seen, bound)
       return
@@ -131,14 +162,26 @@ function visit(node: ASTNode, seen: Seen, bound: ReadonlySet<string>): void {
   }
 }
 
-function visitCall(name: string, args: readonly ASTNode[], node: ASTNode, seen: Seen, bound: ReadonlySet<string>): void {
+function visitCall(
+  name: string,
+  args: readonly ASTNode[],
+  node: ASTNode,
+  seen: Seen,
+  bound: ReadonlySet<string>,
+): void {
   if (!FUNCTIONS.has(name)) refuse(node, 'expression_function', `${name}() is not available in expressions.`)
   const first = args[0]
   if (name === 'has' && first !== undefined) {
     const path = pathOf(first)
-    if (path === undefined || bound.has(path[0] ?? '')) refuse(node, 'expression_type', 'has() takes a field of principal, resource, action or context.')
+    if (path === undefined || bound.has(path[0] ?? ''))
+      refuse(node, 'expression_type', 'has() takes a field of principal, resource, action or context.')
     const later = LATER_FIELDS[path.slice(0, 2).join('.')]
-    if (later !== undefined) refuse(first, 'not_enforced_yet', `${path.join('.')}: this version does not know ${later} yet, so no rule may count on it.`)
+    if (later !== undefined)
+      refuse(
+        first,
+        'not_enforced_yet',
+        `${path.join('.')}: this version does not know ${later} yet, so no rule may count on it.`,
+      )
     // The library does not check the field inside has(): a typing error would quietly be false for ever.
     if (fieldAt(path) === undefined) refuse(first, 'expression_type', `There is no field ${path.join('.')}.`)
     seen.paths.add(path.join('.'))
@@ -146,8 +189,17 @@ function visitCall(name: string, args: readonly ASTNode[], node: ASTNode, seen: 
   }
   if (name === 'duration' || name === 'timestamp') {
     const text = first?.op === 'value' && typeof first.args === 'string' ? first.args : undefined
-    const fits = text !== undefined && (name === 'duration' ? DURATION.test(text) : TIMESTAMP.test(text) && !Number.isNaN(Date.parse(text)))
-    if (!fits) refuse(node, 'expression_type', name === 'duration' ? 'duration() takes a literal such as "90m".' : 'timestamp() takes a literal such as "2026-12-01T00:00:00Z", with its zone.')
+    const fits =
+      text !== undefined &&
+      (name === 'duration' ? DURATION.test(text) : TIMESTAMP.test(text) && !Number.isNaN(Date.parse(text)))
+    if (!fits)
+      refuse(
+        node,
+        'expression_type',
+        name === 'duration'
+          ? 'duration() takes a literal such as "90m".'
+          : 'timestamp() takes a literal such as "2026-12-01T00:00:00Z", with its zone.',
+      )
     return
   }
   for (const arg of args) visit(arg, seen, bound)
@@ -160,7 +212,8 @@ function visitLoop(args: readonly ASTNode[], seen: Seen, bound: ReadonlySet<stri
     return
   }
   const name = variable.args
-  if (name in VARIABLES || bound.has(name)) refuse(variable, 'expression_syntax', `${name} has a meaning already; name the loop's variable otherwise.`)
+  if (name in VARIABLES || bound.has(name))
+    refuse(variable, 'expression_syntax', `${name} has a meaning already; name the loop's variable otherwise.`)
   const inner = new Set([...bound, name])
   for (const part of body) visit(part, seen, inner)
 }

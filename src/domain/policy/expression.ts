@@ -1,8 +1,26 @@
-import { Environment, EvaluationError, ParseError, TypeError as CelTypeError, type ASTNode, type ParseResult } from '@marcbachmann/cel-js'
+import {
+  Environment,
+  EvaluationError,
+  ParseError,
+  TypeError as CelTypeError,
+  type ASTNode,
+  type ParseResult,
+} from '@marcbachmann/cel-js'
 import { RE2JS } from 're2js'
 import { FIELDS, LATER_FIELDS, VARIABLES, type Field } from './fields.ts'
 import { inspect, MATCHES, type Problem } from './expression-shape.ts'
-import { ActionView, AuditView, ContextView, EstimateView, FactError, OwnerView, PrincipalView, ResourceView, SqlView, type Variables } from './views.ts'
+import {
+  ActionView,
+  AuditView,
+  ContextView,
+  EstimateView,
+  FactError,
+  OwnerView,
+  PrincipalView,
+  ResourceView,
+  SqlView,
+  type Variables,
+} from './views.ts'
 
 /** Longest text of an expression, in UTF-16 units. */
 export const LONGEST_EXPRESSION = 4_096
@@ -54,10 +72,17 @@ function pattern(text: string): RE2JS {
 const environment = makeEnvironment()
 
 function makeEnvironment(): Environment {
-  const made = new Environment({ unlistedVariablesAreDyn: false, homogeneousAggregateLiterals: true, enableOptionalTypes: false, limits: LIMITS })
+  const made = new Environment({
+    unlistedVariablesAreDyn: false,
+    homogeneousAggregateLiterals: true,
+    enableOptionalTypes: false,
+    limits: LIMITS,
+  })
   // Inner types first: a field may only name a type that exists.
   for (const name of ['Owner', 'Audit', 'Sql', 'Estimate', 'Principal', 'Resource', 'Action', 'Context'] as const) {
-    const fields = Object.fromEntries(Object.entries(FIELDS[name]).map(([field, { type }]: [string, Field]) => [field, type]))
+    const fields = Object.fromEntries(
+      Object.entries(FIELDS[name]).map(([field, { type }]: [string, Field]) => [field, type]),
+    )
     made.registerType(name, { ctor: VIEWS[name], fields })
   }
   for (const [variable, type] of Object.entries(VARIABLES)) made.registerVariable(variable, type)
@@ -73,7 +98,11 @@ function makeEnvironment(): Environment {
 /** Parse, type-check against FIELDS, and bound an expression. Never throws. */
 export function compileExpression(text: string): Compiled {
   if (text.length > LONGEST_EXPRESSION) {
-    return failure('expression_too_large', `An expression may have ${LONGEST_EXPRESSION} characters; this one has ${text.length}.`, 0)
+    return failure(
+      'expression_too_large',
+      `An expression may have ${LONGEST_EXPRESSION} characters; this one has ${text.length}.`,
+      0,
+    )
   }
   let program: ParseResult
   try {
@@ -81,7 +110,11 @@ export function compileExpression(text: string): Compiled {
   } catch (cause) {
     if (cause instanceof ParseError) {
       const large = cause.summary.includes('Exceeded') || cause.code.includes('limit')
-      return failure(large ? 'expression_too_large' : 'expression_syntax', oneLine(cause.summary), cause.range?.start ?? 0)
+      return failure(
+        large ? 'expression_too_large' : 'expression_syntax',
+        oneLine(cause.summary),
+        cause.range?.start ?? 0,
+      )
     }
     return failure('expression_syntax', 'This is not an expression.', 0)
   }
@@ -91,11 +124,19 @@ export function compileExpression(text: string): Compiled {
   if (!checked.valid) {
     const { error } = checked
     const offset = error?.range?.start ?? 0
-    const later = Object.keys(LATER_FIELDS).find((path) => shape.paths.some((read) => read === path || read.startsWith(`${path}.`)))
-    if (later !== undefined) return failure('not_enforced_yet', `${later}: this version does not know ${LATER_FIELDS[later]} yet, so no rule may count on it.`, Math.max(0, text.indexOf(later)))
+    const later = Object.keys(LATER_FIELDS).find((path) =>
+      shape.paths.some((read) => read === path || read.startsWith(`${path}.`)),
+    )
+    if (later !== undefined)
+      return failure(
+        'not_enforced_yet',
+        `${later}: this version does not know ${LATER_FIELDS[later]} yet, so no rule may count on it.`,
+        Math.max(0, text.indexOf(later)),
+      )
     return failure('expression_type', oneLine(error?.summary ?? 'The types do not fit.'), offset)
   }
-  if (checked.type !== 'bool') return failure('expression_type', `The expression gives ${checked.type ?? 'something else'}; it must give bool.`, 0)
+  if (checked.type !== 'bool')
+    return failure('expression_type', `The expression gives ${checked.type ?? 'something else'}; it must give bool.`, 0)
   const deep = shape.afterCheck()
   if (deep !== undefined) return { ok: false, problem: deep }
   return {
@@ -148,4 +189,7 @@ function isPattern(text: string): boolean {
 }
 
 const oneLine = (text: string): string => text.split('\n', 1)[0] ?? ''
-const failure = (code: string, message: string, offset: number): Compiled => ({ ok: false, problem: { code, message, offset } })
+const failure = (code: string, message: string, offset: number): Compiled => ({
+  ok: false,
+  problem: { code, message, offset },
+})

@@ -2,7 +2,16 @@
  * What an expression can see. One declaration: the checker is built from it, the views in views.ts must
  * satisfy it, and docs/policy-fields.md is generated from it.
  */
-export type FieldType = 'string' | 'int' | 'double' | 'bool' | 'list<string>' | 'map<string, string>' | 'google.protobuf.Timestamp' | ViewName | `list<${'Owner'}>`
+export type FieldType =
+  | 'string'
+  | 'int'
+  | 'double'
+  | 'bool'
+  | 'list<string>'
+  | 'map<string, string>'
+  | 'google.protobuf.Timestamp'
+  | ViewName
+  | `list<${'Owner'}>`
 
 export interface Field {
   readonly type: FieldType
@@ -24,14 +33,21 @@ export const FIELDS = {
     name: { type: 'string', about: 'The name of the resource.' },
     type: { type: 'string', about: '`postgres`.' },
     env: { type: 'string', optional: true, about: 'As the profile says: `prod`.' },
-    classification: { type: 'string', about: '`public`, `internal`, `confidential` or `restricted`. An incomplete profile is `restricted`.' },
+    classification: {
+      type: 'string',
+      about: '`public`, `internal`, `confidential` or `restricted`. An incomplete profile is `restricted`.',
+    },
     criticality: { type: 'string', optional: true, about: '`tier-1` (the most critical) to `tier-4`.' },
     purpose: { type: 'string', optional: true, about: 'The sentence of the profile.' },
     compliance: { type: 'list<string>', about: 'Regimes it is in scope of: `pci-dss`.' },
     owners: { type: 'list<Owner>', about: 'Its ownership layers, in the order of the profile.' },
     labels: { type: 'map<string, string>', about: 'Labels. Ask with `"key" in resource.labels` first.' },
     incomplete: { type: 'bool', about: 'It has no owner or no classification.' },
-    audit: { type: 'Audit', optional: true, about: 'Its last audit. Unknown when the profile names none, or one in the future.' },
+    audit: {
+      type: 'Audit',
+      optional: true,
+      about: 'Its last audit. Unknown when the profile names none, or one in the future.',
+    },
   },
   Owner: {
     layer: { type: 'string', about: 'The name of the layer: `service`.' },
@@ -44,7 +60,11 @@ export const FIELDS = {
   },
   Action: {
     verb: { type: 'string', about: 'The verb, `unknown` included.' },
-    sql: { type: 'Sql', optional: true, about: 'The statement. For `connect` everything in it is empty: no statement was sent.' },
+    sql: {
+      type: 'Sql',
+      optional: true,
+      about: 'The statement. For `connect` everything in it is empty: no statement was sent.',
+    },
     estimate: { type: 'Estimate', optional: true, about: "The planner's guess. Unknown for what was not planned." },
   },
   Sql: {
@@ -68,7 +88,12 @@ export const FIELDS = {
 } as const satisfies Record<ViewName, Readonly<Record<string, Field>>>
 
 /** The variables of every expression. */
-export const VARIABLES = { principal: 'Principal', resource: 'Resource', action: 'Action', context: 'Context' } as const satisfies Record<string, ViewName>
+export const VARIABLES = {
+  principal: 'Principal',
+  resource: 'Resource',
+  action: 'Action',
+  context: 'Context',
+} as const satisfies Record<string, ViewName>
 
 /** What policy will see later. Named here so that a rule that counts on one is told so, and not just that it is unknown. */
 export const LATER_FIELDS: Readonly<Record<string, string>> = {
@@ -99,7 +124,10 @@ interface TypeOf {
 type Value<T extends FieldType> = T extends keyof TypeOf ? TypeOf[T] : T extends ViewName ? View<T> : never
 /** The shape that a view must have to be what FIELDS promises. */
 export type View<N extends ViewName> = {
-  readonly [K in keyof (typeof FIELDS)[N]]: (typeof FIELDS)[N][K] extends { readonly type: infer T extends FieldType; readonly optional: true }
+  readonly [K in keyof (typeof FIELDS)[N]]: (typeof FIELDS)[N][K] extends {
+    readonly type: infer T extends FieldType
+    readonly optional: true
+  }
     ? Value<T> | undefined
     : (typeof FIELDS)[N][K] extends { readonly type: infer T extends FieldType }
       ? Value<T>
@@ -109,11 +137,14 @@ export type View<N extends ViewName> = {
 /** The declared field at `path` (`action.estimate.rows`), following named types; undefined when there is none. Maps end the walk. */
 export function fieldAt(path: readonly string[]): Field | undefined {
   const [root, ...rest] = path
-  let view: string | undefined = root === undefined ? undefined : (VARIABLES as Readonly<Record<string, ViewName>>)[root]
+  let view: string | undefined =
+    root === undefined ? undefined : (VARIABLES as Readonly<Record<string, ViewName>>)[root]
   let field: Field | undefined
   for (const name of rest) {
     if (field?.type === 'map<string, string>') return field
-    const fields: Readonly<Record<string, Field>> | undefined = (FIELDS as Readonly<Record<string, Readonly<Record<string, Field>>>>)[view ?? '']
+    const fields: Readonly<Record<string, Field>> | undefined = (
+      FIELDS as Readonly<Record<string, Readonly<Record<string, Field>>>>
+    )[view ?? '']
     field = fields !== undefined && Object.hasOwn(fields, name) ? fields[name] : undefined
     if (field === undefined) return undefined
     view = field.type

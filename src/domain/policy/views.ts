@@ -129,7 +129,10 @@ export class EstimateView implements View<'Estimate'> {
 }
 
 const usable = (estimate: Estimate): boolean =>
-  Number.isFinite(estimate.rows) && estimate.rows >= 0 && Number.isFinite(estimate.cost) && estimate.rows <= Number.MAX_SAFE_INTEGER
+  Number.isFinite(estimate.rows) &&
+  estimate.rows >= 0 &&
+  Number.isFinite(estimate.cost) &&
+  estimate.rows <= Number.MAX_SAFE_INTEGER
 
 /** Opening a session sends no statement: that is known, not unknown. */
 const NO_STATEMENT = new SqlView({ statements: [], tables: [], columns: [], hasWhere: true, functions: [] })

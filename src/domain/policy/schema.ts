@@ -1,0 +1,196 @@
+import { z } from 'zod'
+import { CLASSIFICATIONS, CRITICALITIES } from '../profile/profile.ts'
+import { isName } from '../ids.ts'
+import { isTimezone } from './local-time.ts'
+import { parseDuration } from '../time.ts'
+import { NAMED_VERBS } from '../verb.ts'
+import { SCOPES } from './decision.ts'
+
+/** The kinds of documents that people write. */
+export const KINDS = ['Resource', 'Rule', 'Team', 'Test', 'Settings'] as const
+export type Kind = (typeof KINDS)[number]
+
+const NAME = '[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?'
+const name = z
+  .string()
+  .regex(new RegExp(`^${NAME}$`), "1 to 63 of a-z, 0-9, '.', '_' or '-', starting and ending with a letter or digit")
+const word = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,62})$/, 'a word of ASCII letters, digits, . _ / or -')
+const text = (longest: number): z.ZodString => z.string().min(1).max(longest)
+const duration = z
+  .string()
+  .regex(/^(?:[0-9]{1,9}(?:ms|[smhd]))+$/, 'a time such as 90s, 15m, 8h or 90d')
+  .refine((value) => parseDuration(value) !== undefined, 'a time over zero and at most ten years')
+const verb = z.enum(NAMED_VERBS as [(typeof NAMED_VERBS)[number], ...(typeof NAMED_VERBS)[number][]])
+const oneOrMore = <T extends z.ZodType>(item: T): z.ZodUnion<[T, z.ZodArray<T>]> =>
+  z.union([item, z.array(item).min(1).max(64)])
+const record = z.enum(['standard', 'full'])
+
+const credential = z.discriminatedUnion('from', [
+  z.strictObject({
+    from: z.literal('env'),
+    name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an environment variable'),
+  }),
+  z.strictObject({
+    from: z.literal('file'),
+    path: z
+      .string()
+      .max(1024)
+      .regex(/^\/(?!(?:.*\/)?\.\.(?:\/|$))[^\0]+$/, 'an absolute path without ..'),
+  }),
+  z.strictObject({ from: z.literal('secret'), name }),
+])
+
+const resource = z.strictObject({
+  kind: z.literal('Resource'),
+  name,
+  type: z.literal('postgres').optional().describe('Inferred from connect when left out.'),
+  connect: text(1024).describe('postgres://user@host:5432/database?sslmode=require. Never holds a password.'),
+  credential: credential.optional().describe('Where the password of the target comes from.'),
+  env: word.optional(),
+  classification: z.enum(CLASSIFICATIONS).optional(),
+  criticality: z.enum(CRITICALITIES).optional(),
+  purpose: text(500).optional(),
+  compliance: z.array(word).max(32).optional(),
+  owners: z
+    .array(z.strictObject({ layer: name, team: name, decides: z.array(verb).max(NAMED_VERBS.length).default([]) }))
+    .max(16)
+    .optional()
+    .describe('Ownership layers; each says which verbs it decides. A verb that none decides belongs to the first.'),
+  audit: z
+    .strictObject({ last: z.iso.date(), every: duration })
+    .optional()
+    .describe('A fact that rules read as resource.audit.'),
+  labels: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126})$/, 'a label key of ASCII letters, digits, . _ / or -'),
+      z.string().max(256),
+    )
+    .optional(),
+  timezone: z.string().refine(isTimezone, 'an IANA time zone such as Europe/Vienna').optional(),
+})
+
+const on = z.strictObject({
+  env: oneOrMore(word).optional(),
+  verbs: oneOrMore(verb).optional(),
+  classification: oneOrMore(z.enum(CLASSIFICATIONS)).optional(),
+  criticality: oneOrMore(z.enum(CRITICALITIES)).optional(),
+  type: oneOrMore(z.literal('postgres')).optional(),
+  resource: oneOrMore(name).optional(),
+  compliance: oneOrMore(word).optional().describe('Matches when the resource is in scope of any of them.'),
+  principal: oneOrMore(z.enum(['user', 'service', 'agent'])).optional(),
+  team: oneOrMore(name).optional().describe('Matches when the principal is a member of any of them.'),
+})
+
+const review = z.strictObject({
+  from: z
+    .string()
+    .regex(
+      new RegExp(`^(?:owners|sponsor|owners:${NAME}|team:${NAME}|user:${NAME})$`),
+      'owners, owners:LAYER, team:NAME, user:NAME or sponsor',
+    ),
+  count: z.int().min(1).max(20).optional(),
+  distinct: z.boolean().optional().describe('False lets one person fill a place here and one elsewhere.'),
+})
+
+const hold = z.strictObject({
+  reviews: z.array(review).min(1).max(16),
+  timeout: duration.optional().describe('How long a request waits. The shortest of all matching holds counts.'),
+  scope: z.enum(SCOPES).optional().describe('The widest scope an approval may have. Left out, it narrows nothing.'),
+  grantAtMost: duration.optional(),
+  reason: z.literal('required').optional(),
+  record: record.optional(),
+})
+const allow = z.strictObject({
+  sessionAtMost: duration.optional(),
+  for: duration.optional(),
+  waives: z
+    .array(name)
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Holds that this allow sets aside: an exception. Needs reviewAfter.'),
+  reviewAfter: duration.optional(),
+  record: record.optional(),
+})
+
+const rule = z
+  .strictObject({
+    kind: z.literal('Rule'),
+    name,
+    on: on.optional(),
+    when: text(4096).optional().describe('A CEL expression that must be exactly true. See docs/policy-fields.md.'),
+    deny: text(500).optional().describe('What the requester reads.'),
+    hold: hold.optional(),
+    allow: allow.optional(),
+  })
+  .meta({ oneOf: [{ required: ['deny'] }, { required: ['hold'] }, { required: ['allow'] }] })
+
+const team = z.strictObject({ kind: z.literal('Team'), name, members: z.array(name).max(1000), lead: name.optional() })
+
+const test = z.strictObject({
+  kind: z.literal('Test'),
+  name: text(200),
+  given: z.strictObject({
+    principal: name,
+    resource: name,
+    sql: text(20_000).optional(),
+    verb: verb.optional(),
+    estimate: z.strictObject({ rows: z.int().min(0), cost: z.int().min(0).optional() }).optional(),
+    at: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .describe('The time, with its zone. 2026-01-05T12:00:00Z (a Monday) when left out.'),
+  }),
+  expect: z.strictObject({
+    decision: z.enum(['allow', 'hold', 'deny']),
+    verb: verb.or(z.literal('unknown')).optional(),
+    rules: z.array(name).max(64).optional(),
+    reviewers: z.array(name).max(1000).optional(),
+    scope: z.enum(SCOPES).optional(),
+  }),
+})
+
+const settings = z.strictObject({
+  kind: z.literal('Settings'),
+  default: z.enum(['hold', 'deny']).optional().describe('When nothing matched. hold (by the owners) when left out.'),
+  security: name.optional().describe('The team that everything in doubt goes to. security when left out.'),
+  timeout: duration.optional().describe('How long a request waits when no rule says. 15m when left out.'),
+  grantAtMost: z
+    .strictObject({ once: duration.optional(), session: duration.optional(), window: duration.optional() })
+    .optional()
+    .describe('How long a grant lasts at most when no rule says: once 15m, session 1h, window 1h.'),
+})
+
+export const SCHEMAS = {
+  Resource: resource,
+  Rule: rule,
+  Team: team,
+  Test: test,
+  Settings: settings,
+} as const satisfies Record<Kind, z.ZodType>
+
+export type ResourceBody = z.infer<typeof resource>
+export type RuleBody = z.infer<typeof rule>
+export type TeamBody = z.infer<typeof team>
+export type TestBody = z.infer<typeof test>
+export type SettingsBody = z.infer<typeof settings>
+export interface Bodies {
+  readonly Resource: ResourceBody
+  readonly Rule: RuleBody
+  readonly Team: TeamBody
+  readonly Test: TestBody
+  readonly Settings: SettingsBody
+}
+
+/** JSON Schemas (2020-12) by kind, for editors. Generated from what the loader enforces. */
+export function jsonSchemas(): Readonly<Record<Kind, Readonly<Record<string, unknown>>>> {
+  const entries = KINDS.map((kind) => [
+    kind,
+    { ...z.toJSONSchema(SCHEMAS[kind], { io: 'input', unrepresentable: 'any' }), title: kind },
+  ])
+  return Object.fromEntries(entries) as Record<Kind, Record<string, unknown>>
+}
+
+/** Whether `text` could name a document of `kind`. */
+export const isDocumentName = (kind: Kind, candidate: string): boolean =>
+  kind === 'Test' ? candidate.length > 0 && candidate.length <= 200 : isName(candidate)
