@@ -61,12 +61,26 @@ export interface TargetCatalogue {
   readonly otherTypes: ReadonlySet<string>
   /** Casts implemented by user functions exist: an expression may call one unseen. */
   readonly userCasts: boolean
+  /** Functions of well-known extensions that are as harmless as built-in ones. Names that only they have. */
+  readonly trustedFunctions?: ReadonlySet<string>
+  /** The part of `functions` that takes one argument of any type: `(x).name` calls it. All of them when left out. */
+  readonly fieldFunctions?: ReadonlySet<string>
+  /** The part of `fieldFunctions` that takes a row: `t.name` calls it. All of them when left out. */
+  readonly rowFunctions?: ReadonlySet<string>
+  /** Every relation outside pg_catalog and information_schema by its bare name, with the schemas that have one. */
+  readonly schemasOf?: ReadonlyMap<string, readonly string[]>
 }
 
 export interface RelationFacts {
   readonly kind: 'table' | 'view' | 'materialized_view' | 'foreign_table' | 'sequence' | 'partitioned_table' | 'other'
   /** Reading it runs only known harmless functions, all the way down (views, row security policies, rules). */
   readonly readIsHarmless: boolean
+  /** Planning a change of it runs only known harmless functions (defaults, rules, policies, index expressions). As `readIsHarmless` when left out. */
+  readonly planIsHarmless?: boolean
+  /** What a view reads, all the way down, as `schema.table`. */
+  readonly reads?: readonly string[]
+  /** Why reading it is not harmless, in words. */
+  readonly because?: string
 }
 
 export interface Classifier {

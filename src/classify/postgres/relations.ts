@@ -1,0 +1,128 @@
+import type { RelationFacts, TargetCatalogue } from './shape.ts'
+import type { Judged } from './functions.ts'
+
+/** Views of pg_catalog that read files of the server, and tables that hold what no reader of tables should get. */
+const SYSTEM: ReadonlyMap<string, 'admin' | 'exec'> = new Map([
+  ['pg_authid', 'admin'],
+  ['pg_shadow', 'admin'],
+  ['pg_hba_file_rules', 'admin'],
+  ['pg_ident_file_mappings', 'admin'],
+  ['pg_file_settings', 'admin'],
+  ['pg_largeobject', 'exec'],
+  ['pg_backend_memory_contexts', 'exec'],
+])
+
+export interface Resolved {
+  /** `schema.name` where the schema is known, otherwise the bare name. */
+  readonly name: string
+  readonly judged: Judged
+  /** Planning a change of it runs only what is known. */
+  readonly planIsHarmless: boolean
+  readonly reads: readonly string[]
+}
+
+interface Index {
+  readonly facts: ReadonlyMap<string, readonly { readonly schema: string; readonly facts: RelationFacts }[]>
+}
+const indexes = new WeakMap<TargetCatalogue, Index>()
+
+function indexOf(catalogue: TargetCatalogue): Index {
+  const found = indexes.get(catalogue)
+  if (found !== undefined) return found
+  const facts = new Map<string, { schema: string; facts: RelationFacts }[]>()
+  for (const [qualified, one] of catalogue.relations) {
+    const dot = qualified.indexOf('.')
+    const name = qualified.slice(dot + 1)
+    const list = facts.get(name) ?? []
+    list.push({ schema: qualified.slice(0, dot), facts: one })
+    facts.set(name, list)
+  }
+  const index = { facts }
+  indexes.set(catalogue, index)
+  return index
+}
+
+/** The schemas of a search_path as SHOW prints it: `"$user", public`. */
+export function parseSearchPath(text: string): string[] {
+  return [...text.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map(([, quoted, plain]) =>
+    quoted === undefined ? (plain ?? '') : quoted.replaceAll('""', '"'),
+  )
+}
+
+function schemaOf(name: string, catalogue: TargetCatalogue, path: readonly string[]): string | undefined {
+  const schemas = catalogue.schemasOf?.get(name) ?? []
+  // A temporary object of whatever session comes first; which one it is, is not to be seen from here.
+  if (schemas.some((s) => s.startsWith('pg_temp'))) return undefined
+  const found = path.find((schema) => schemas.includes(schema))
+  // `$user` may stand before it.
+  return path.includes('$user') &&
+    schemas.length > 1 &&
+    path.indexOf('$user') < (found === undefined ? path.length : path.indexOf(found)) &&
+    schemas.some((s) => !path.includes(s))
+    ? undefined
+    : found
+}
+
+/** `schema.name` where that can be known, for a statement that names a relation without reading it. */
+export function nameRelation(
+  schema: string | undefined,
+  name: string,
+  catalogue: TargetCatalogue | undefined,
+  path: readonly string[],
+): string {
+  const at = schema ?? (catalogue === undefined ? undefined : schemaOf(name, catalogue, path))
+  return at === undefined ? name : `${at}.${name}`
+}
+
+/**
+ * What a name in FROM, or the target of a change, is. An unqualified name is judged by every relation of that name in
+ * any schema, so that no search path can make it another one.
+ */
+export function resolveRelation(
+  schema: string | undefined,
+  name: string,
+  catalogue: TargetCatalogue | undefined,
+  path: readonly string[],
+): Resolved {
+  const harmless: Judged = { kind: 'harmless' }
+  const system = schema === 'pg_catalog' || schema === 'information_schema'
+  const shown = schema === undefined ? name : `${schema}.${name}`
+  const other = (verb: 'exec' | 'admin' | 'unknown', because: string, resolved = shown): Resolved => ({
+    name: resolved,
+    judged: { kind: 'other', verb, because },
+    planIsHarmless: false,
+    reads: [],
+  })
+  if (catalogue === undefined) {
+    const forbidden = SYSTEM.get(name)
+    if (forbidden !== undefined) return other(forbidden, `${shown} is not an ordinary table`)
+    return system
+      ? { name: shown, judged: harmless, planIsHarmless: true, reads: [] }
+      : other('unknown', `the target's own relations are not known, and ${shown} may be a view`)
+  }
+  const all = indexOf(catalogue).facts.get(name) ?? []
+  const exact = schema !== undefined && !schema.startsWith('pg_temp')
+  const candidates = exact ? all.filter((one) => one.schema === schema) : all
+  const shadowed = (catalogue.schemasOf?.get(name)?.length ?? 0) > 0
+  const isSystem = system || (schema === undefined && name.startsWith('pg_') && !shadowed && candidates.length === 0)
+  if (isSystem && candidates.length === 0) {
+    const forbidden = SYSTEM.get(name)
+    const resolved = system ? shown : `pg_catalog.${name}`
+    if (forbidden !== undefined) return other(forbidden, `${resolved} is not an ordinary table`, resolved)
+    return { name: resolved, judged: harmless, planIsHarmless: true, reads: [] }
+  }
+  const at = schema ?? schemaOf(name, catalogue, path)
+  const resolved = at === undefined ? name : `${at}.${name}`
+  if (schema === undefined && SYSTEM.has(name)) return other('admin', `${shown} is not an ordinary table`, resolved)
+  const bad = candidates.find((one) => !one.facts.readIsHarmless)
+  const reads = candidates
+    .filter((one) => at === undefined || one.schema === at)
+    .flatMap((one) => one.facts.reads ?? [])
+  const planIsHarmless = candidates.every((one) => one.facts.planIsHarmless ?? one.facts.readIsHarmless)
+  if (bad !== undefined) {
+    const because =
+      bad.facts.because ?? `reading ${bad.schema}.${name} may run functions that are not known to be harmless`
+    return { name: resolved, judged: { kind: 'other', verb: 'exec', because }, planIsHarmless: false, reads }
+  }
+  return { name: resolved, judged: harmless, planIsHarmless, reads }
+}
