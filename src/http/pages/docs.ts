@@ -92,13 +92,15 @@ function operation(id: string, route: Route, api: OpenApi): Html {
       <dd>
         ${route.scopes === undefined ? 'none' : route.scopes.length === 0 ? 'any' : `scope all or ${route.scopes.join(', ')}`}
       </dd>
-      ${route.access.map(
-        (row) =>
-          html`<dt>${row.replaceAll('_', ' ')}</dt>
-            <dd class="cells">
-              ${PARTIES.map((party) => html`<span>${party.replaceAll('_', ' ')} <b>${CELLS[ACCESS[row][party]]}</b></span>`)}
-            </dd>`,
-      )}
+      ${route.access
+        .filter((row) => row !== 'anyone')
+        .map(
+          (row) =>
+            html`<dt>${row.replaceAll('_', ' ')}</dt>
+              <dd class="cells">
+                ${PARTIES.map((party) => html`<span>${party.replaceAll('_', ' ')} <b>${CELLS[ACCESS[row][party]]}</b></span>`)}
+              </dd>`,
+        )}
       ${
         route.idempotent === true &&
         html`<dt>Idempotency-Key</dt>

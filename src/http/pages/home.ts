@@ -1,5 +1,5 @@
 import type { Html } from './html.ts'
-import { html } from './html.ts'
+import { html, Html as Raw } from './html.ts'
 import { commands } from './page.ts'
 
 export interface HomeInput {
@@ -12,11 +12,18 @@ export interface HomeInput {
   readonly gateway: { readonly host: string; readonly port: number } | undefined
 }
 
+const TICK = new Raw(
+  '<svg viewBox="0 0 16 16" aria-hidden="true"><circle class="disc" cx="8" cy="8" r="7.5"/><path class="cut" d="M4.6 8.3l2.3 2.3 4.5-4.9"/></svg>',
+)
+const BAR = new Raw(
+  '<svg viewBox="0 0 16 16" aria-hidden="true"><path class="disc" d="M5 .7h6L15.3 5v6L11 15.3H5L.7 11V5z"/><path class="cut" d="M4.5 8h7"/></svg>',
+)
+
 /** The first page: how the server is, and the next thing to do. Shows nothing that needs a sign-in. */
 export const homePage = (input: HomeInput): Html =>
   html`<main>
     <div class="over">
-      ${input.ready ? html`<span class="pill ok">Ready</span>` : html`<span class="pill no">Not ready</span>`}<span
+      ${input.ready ? html`<span class="pill ok">${TICK}Ready</span>` : html`<span class="pill no">${BAR}Not ready</span>`}<span
         >version ${input.version}</span
       >
     </div>

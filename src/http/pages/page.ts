@@ -10,6 +10,9 @@ export const MARK = new Raw(
 export const FAVICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><style>.post{fill:#14181F}.point{fill:#C67700}@media (prefers-color-scheme:dark){.post{fill:#ECEFF4}.point{fill:#E09A26}}</style><rect class="post" x="3" y="2" width="4.5" height="20" rx="2.25"/><rect class="post" x="16.5" y="2" width="4.5" height="20" rx="2.25"/><circle class="point" cx="12" cy="12" r="3"/></svg>'
 
+// Whole, so that no formatting of the template can part it from its hash.
+const STYLE_ELEMENT = new Raw(`<style>${STYLE}</style>`)
+
 /** No script, no frame, no form, nothing from anywhere else. */
 const POLICY = `default-src 'none'; style-src ${STYLE_HASH}; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`
 
@@ -30,9 +33,7 @@ export function pageAnswer({ title, demo, body, status = 200 }: PageInput): Resp
         <meta name="robots" content="noindex" />
         <title>${title}</title>
         <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
-        <style>
-          ${new Raw(STYLE)}
-        </style>
+        ${STYLE_ELEMENT}
       </head>
       <body>
         <header class="top">

@@ -20,15 +20,15 @@ export const requestPage = (id: RequestId, demo: boolean): Html =>
     <div class="over">${HELD}<span>shown without a sign-in, so without what was asked</span></div>
     <h1>${id} is looked at and answered from a terminal</h1>
     <p class="lead">
-      Somebody ran a statement that needs agreement. It waits inside their own client. Approve, and it runs once, at
-      once, there. Deny, and they read your words. When the time is up, nothing runs.
+      Somebody asked for something that needs agreement. A statement waits inside their own client: approve, and it runs
+      once, at once, there. Deny, and they read your words. When the time is up, nothing runs.
     </p>
 
     <h2>You were asked</h2>
     <p>Look first: the whole statement, what it touches, why it is held and who else is asked.</p>
     ${commands('In your terminal', [
       { text: `hp review ${id}`, note: 'look' },
-      { text: `hp review ${id} --approve`, note: 'approve: it runs once' },
+      { text: `hp review ${id} --approve`, note: 'approve exactly what was shown' },
       { text: `hp review ${id} --deny -m "..."`, note: 'deny, with words for the one who asked' },
     ])}
     ${demo && html`<p>In the demo, take on one of its people: <code>./hp --as mia review ${id}</code></p>`}

@@ -36,6 +36,7 @@ p{margin-top:8px;color:var(--ink-2);max-width:66ch}p strong,td strong{color:var(
 .pill{display:inline-flex;align-items:center;gap:6px;height:22px;padding:0 8px;border-radius:4px;font-size:12.5px;font-weight:600;background:var(--held-soft);color:var(--held)}
 .pill svg{width:12px;height:12px}.pill .post{fill:var(--held)}.pill .point{fill:var(--held-mark)}
 .pill.ok{background:var(--ok-soft);color:var(--ok)}.pill.no{background:var(--no-soft);color:var(--no)}.pill.end{background:var(--end-soft);color:var(--end)}
+.pill .cut{fill:none;stroke:var(--surface);stroke-width:2;stroke-linecap:round;stroke-linejoin:round}.pill.ok .disc{fill:var(--ok-mark)}.pill.no .disc{fill:var(--no-mark)}
 .over{display:flex;gap:10px;align-items:center;margin-bottom:14px;color:var(--ink-3);font-size:13px;flex-wrap:wrap}
 pre,code{font-family:var(--mono);font-variant-ligatures:none;font-feature-settings:"zero","liga" 0}
 code{font-size:.9em;color:var(--ink)}
