@@ -1,3 +1,28 @@
+import type { Instant } from '../../domain/time.ts'
+
+/** Ciphertext, and which key of the keyring it needs. */
+export interface Sealed {
+  readonly keyId: string
+  readonly bytes: Buffer
+}
+
 /** Sealed values. The store sees ciphertext only. */
-// oxlint-disable-next-line typescript/no-empty-object-type
-export interface SecretStore {}
+export interface SecretStore {
+  put(name: string, sealed: Sealed, by: string, now: Instant): Promise<void>
+  get(name: string): Promise<Sealed | undefined>
+  list(): Promise<readonly { readonly name: string; readonly updatedAt: Instant }[]>
+  /** False when there was none. */
+  delete(name: string): Promise<boolean>
+  /** Ids of the keys that something is sealed with. */
+  keysInUse(): Promise<readonly string[]>
+}
+
+/**
+ * Seals what must be kept and not seen. `context` says what the value is (`secret/payments-db`) and is bound into
+ * it: a value moved to another place does not open.
+ */
+export interface Sealer {
+  seal(context: string, value: Buffer): Promise<Sealed>
+  /** Throws when the value was changed or moved, or its key is not in the keyring; never says what is inside. */
+  open(context: string, sealed: Sealed): Promise<Buffer>
+}

@@ -2,7 +2,7 @@ import type { Entry } from '../../domain/ledger/entry.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { DocumentStore } from './documents.ts'
 import type { PeopleStore } from './people.ts'
-import type { RequestStore } from './requests.ts'
+import type { RequestStore, Sight } from './requests.ts'
 import type { SecretStore } from './secrets.ts'
 
 /** Appends to the record. Only inside a transaction: a change of state and its entry stand or fall together. */
@@ -15,9 +15,17 @@ export interface RecordedEntry extends Entry {
   readonly cursor: string
   readonly at: Instant
 }
+/** What to read of the record. Every part that is given must hold. */
+export interface RecordFilter {
+  readonly resource?: string
+  readonly subject?: string
+  readonly kinds?: readonly string[]
+  /** Whose eyes it is read with; everything when left out. */
+  readonly sight?: Sight
+}
 export interface RecordReader {
-  /** Entries after `cursor` (from the start when undefined), oldest first. */
-  after(cursor: string | undefined, limit: number, filter?: { readonly resource?: string; readonly subject?: string; readonly kinds?: readonly string[] }): Promise<readonly RecordedEntry[]>
+  /** Entries after `cursor` (from the start when undefined), oldest first. Throws RangeError for a cursor that never was one. */
+  after(cursor: string | undefined, limit: number, filter?: RecordFilter): Promise<readonly RecordedEntry[]>
   /** The newest cursor there is; undefined while nothing is recorded. */
   newest(): Promise<string | undefined>
 }

@@ -62,8 +62,8 @@ $$;
 
 CREATE TABLE installation (
   one       boolean PRIMARY KEY DEFAULT true CHECK (one),
-  -- Makes the salts that SCRAM shows for names that nobody has.
-  salt_key  bytea NOT NULL,
+  -- What keys that all replicas share are derived from: signed cursors, the salts that SCRAM shows for unknown names.
+  secret     bytea NOT NULL CHECK (length(secret) = 32),
   -- SHA-256 of the one-time code; empty once an administrator exists.
   setup_code bytea
 );
@@ -107,7 +107,7 @@ CREATE TABLE token (
 );
 CREATE INDEX token_principal ON token (principal) WHERE revoked_at IS NULL;
 
--- Generic cell rate: `full_at` is when the bucket would be empty of attempts again. Shared by all replicas.
+-- Sign-in attempts by name and by address. `full_at` is when all of the bucket's attempts are there again.
 CREATE TABLE throttle (
   bucket  text PRIMARY KEY,
   full_at instant NOT NULL
@@ -116,23 +116,21 @@ CREATE TABLE throttle (
 CREATE TABLE secret (
   name       text PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'),
   key_id     text NOT NULL,
-  nonce      bytea NOT NULL,
-  ciphertext bytea NOT NULL,
+  sealed     bytea NOT NULL,
   updated_at instant NOT NULL,
   updated_by text NOT NULL
 );
 
+-- What an API call with an Idempotency-Key was answered, so that the same call again is not made again.
 CREATE TABLE idempotency (
   principal  text NOT NULL,
   key        text NOT NULL,
-  route      text NOT NULL,
-  body_hash  bytea NOT NULL,
+  digest     text NOT NULL,
   made_at    instant NOT NULL,
-  -- Empty while the first one is at work; `lease_until` is when another may take over after a crash.
-  lease      text,
-  lease_until instant,
-  status     integer,
-  response   bytea,
-  PRIMARY KEY (principal, key)
+  -- While the first call is at work; after it another may take over, since the first one's process died.
+  busy_until instant,
+  answer     json,
+  PRIMARY KEY (principal, key),
+  CHECK ((busy_until IS NULL) = (answer IS NOT NULL))
 );
 CREATE INDEX idempotency_age ON idempotency (made_at);

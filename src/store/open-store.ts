@@ -1,0 +1,64 @@
+import type { IdempotencyStore } from '../app/ports/idempotency.ts'
+import type { Store } from '../app/ports/store.ts'
+import type { StoreClock } from './clock.ts'
+import { openClock } from './clock.ts'
+import { openDatabase } from './database.ts'
+import { idempotencyStore } from './idempotency.ts'
+import { migrate } from './migrate.ts'
+import { createStore } from './store.ts'
+import type { WakeConnection } from './wake.ts'
+import { openWake } from './wake.ts'
+
+export interface OpenStore {
+  readonly store: Store
+  readonly clock: StoreClock
+  readonly wake: WakeConnection
+  readonly idempotency: IdempotencyStore
+  /** Whether the store answers, can be heard, and agrees with this machine about the time. */
+  readiness(): Promise<readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[]>
+  close(): Promise<void>
+}
+
+/** Migrates the database, then opens everything that lives in it. Throws SchemaMismatch when a newer Holdpoint was here. */
+export async function openStore(url: string, log: (message: string) => void): Promise<OpenStore> {
+  await migrate(url)
+  const database = openDatabase({ url, log })
+  const wake = openWake(url, log)
+  let clock: StoreClock
+  try {
+    clock = await openClock(database.executor, log)
+  } catch (error) {
+    await Promise.allSettled([wake.close(), database.close()])
+    throw error
+  }
+  const store = createStore(database, (subjects) => wake.tell(subjects))
+  return {
+    store,
+    clock,
+    wake,
+    idempotency: idempotencyStore(database.executor),
+    async readiness() {
+      const answers = await store.people.hasAdministrator().then(
+        () => true,
+        () => false,
+      )
+      return [
+        answers ? { name: 'store', ok: true } : { name: 'store', ok: false, detail: 'the database does not answer' },
+        wake.listening()
+          ? { name: 'wake', ok: true }
+          : { name: 'wake', ok: false, detail: 'no connection that listens' },
+        {
+          name: 'clock',
+          ...(clock.age() > 2_000
+            ? { ok: false, detail: "the database's clock has not been read for 2 s" }
+            : clock.check()),
+        },
+      ]
+    },
+    async close() {
+      await clock.close()
+      await wake.close()
+      await database.close()
+    },
+  }
+}

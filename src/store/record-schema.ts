@@ -1,0 +1,17 @@
+import type { Generated, GeneratedAlways } from 'kysely'
+
+export interface RecordTables {
+  readonly record: RecordTable
+}
+
+interface RecordTable {
+  readonly seq: GeneratedAlways<number>
+  readonly xid: Generated<string>
+  readonly at: number
+  readonly kind: string
+  readonly subject: string
+  readonly actor: string | null
+  readonly resource: string | null
+  readonly body: Buffer
+  readonly digest: Buffer
+}
