@@ -31,7 +31,7 @@ export async function openStore(url: string, log: (message: string) => void): Pr
     await Promise.allSettled([wake.close(), database.close()])
     throw error
   }
-  const store = createStore(database, (subjects) => wake.tell(subjects))
+  const store = createStore(database, (subjects) => wake.tell(subjects), clock)
   return {
     store,
     clock,

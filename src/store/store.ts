@@ -1,5 +1,7 @@
+import type { Clock } from '../app/ports/clock.ts'
 import type { Aggregates, Store } from '../app/ports/store.ts'
 import type { Tx } from '../app/ports/store.ts'
+import type { Instant } from '../domain/time.ts'
 import { instant } from '../domain/time.ts'
 import type { Database, Executor, Held } from './database.ts'
 import { isAnswer } from './database.ts'
@@ -21,8 +23,15 @@ const ATTEMPTS = 8
 /** serialization_failure, deadlock_detected: nothing was changed, and the same work may succeed now. */
 const RETRIED = new Set(['40001', '40P01'])
 
-/** The store over a migrated database. `tell` is given the subjects of each transaction's entries after its commit. */
-export function createStore(database: Database, tell: (subjects: Iterable<string>) => void): Store {
+/**
+ * The store over a migrated database. `tell` is given the subjects of each transaction's entries after its commit;
+ * a transaction's time is never before `clock`, so a deadline that this process saw pass has passed in it too.
+ */
+export function createStore(
+  database: Database,
+  tell: (subjects: Iterable<string>) => void,
+  clock: Pick<Clock, 'now'>,
+): Store {
   return {
     ...aggregates(database.executor),
     recorded: recordReader(database.executor),
@@ -30,7 +39,7 @@ export function createStore(database: Database, tell: (subjects: Iterable<string
       for (let attempt = 1; ; attempt++) {
         const subjects = new Set<string>()
         try {
-          const value = await once(database, work, subjects)
+          const value = await once(database, clock, work, subjects)
           if (subjects.size > 0) tell(subjects)
           return value
         } catch (error) {
@@ -42,11 +51,16 @@ export function createStore(database: Database, tell: (subjects: Iterable<string
   }
 }
 
-async function once<T>(database: Database, work: (tx: Tx) => Promise<T>, subjects: Set<string>): Promise<T> {
+async function once<T>(
+  database: Database,
+  clock: Pick<Clock, 'now'>,
+  work: (tx: Tx) => Promise<T>,
+  subjects: Set<string>,
+): Promise<T> {
   const held = await database.hold()
   let settled = false
   try {
-    const now = await begin(held)
+    const now = await begin(held, clock)
     const value = await work({ ...aggregates(held.executor), record: recordWriter(held.executor, now, subjects), now })
     // Dies here or during COMMIT: PostgreSQL decides alone, and the caller learns that it failed. Whoever asks again
     // finds the one state or the other, never half of one.
@@ -64,8 +78,10 @@ async function once<T>(database: Database, work: (tx: Tx) => Promise<T>, subject
 }
 
 /** One round trip: the transaction begins and learns its time. */
-async function begin({ client }: Held) {
-  const results = (await client.query('BEGIN; SELECT holdpoint_now() AS now')) as unknown as readonly {
+async function begin({ client }: Held, clock: Pick<Clock, 'now'>): Promise<Instant> {
+  const results = (await client.query(
+    `BEGIN; SELECT greatest(holdpoint_now(), ${clock.now()}) AS now`,
+  )) as unknown as readonly {
     rows: readonly { now: number }[]
   }[]
   const now = results[1]?.rows[0]?.now
