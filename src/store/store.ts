@@ -5,6 +5,7 @@ import type { Instant } from '../domain/time.ts'
 import { instant } from '../domain/time.ts'
 import type { Database, Executor, Held } from './database.ts'
 import { isAnswer } from './database.ts'
+import { documentStore } from './documents.ts'
 import { peopleStore } from './people.ts'
 import { recordReader, recordWriter } from './record.ts'
 import { createRequestStore } from './requests-store.ts'
@@ -15,7 +16,7 @@ const aggregates = (executor: Executor): Aggregates => ({
   people: peopleStore(executor),
   secrets: secretStore(executor),
   requests: createRequestStore(executor),
-  documents: {},
+  documents: documentStore(executor),
 })
 
 /** Attempts at one transaction before a conflict with others becomes a fault. */

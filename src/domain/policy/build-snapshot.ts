@@ -3,7 +3,9 @@ import type { PrincipalId, ResourceName, Revision, TeamName } from '../ids.ts'
 import type { Principal } from '../principal.ts'
 import type { Profile, Team } from '../profile/profile.ts'
 import { readProfile } from '../profile/read-profile.ts'
+import { targetKey } from '../profile/target.ts'
 import type { Verb } from '../verb.ts'
+import { combine } from './combine.ts'
 import { judge, readsEstimate, type Case } from './decide.ts'
 import type { Decision, Requirement } from './decision.ts'
 import { ofKind, type Document } from './documents.ts'
@@ -46,6 +48,7 @@ export class PolicySnapshot implements Snapshot {
   readonly settings: Settings
   readonly rules: readonly Rule[]
   readonly #byResource = new Map<string, Rule[]>()
+  readonly #byTarget = new Map<string, Profile[]>()
   readonly #general: readonly Rule[]
   readonly #teamsOf = new Map<string, TeamName[]>()
   readonly #classes = new Map<string, VerbRules>()
@@ -72,6 +75,7 @@ export class PolicySnapshot implements Snapshot {
     this.people = new Map(people.map((person) => [person.id, person]))
     this.settings = readSettings(ofKind(set.documents, 'Settings')[0]?.body)
     this.rules = ofKind(set.documents, 'Rule').map((document) => readRule(document, expressions))
+    for (const profile of this.resources.values()) listIn(this.#byTarget, targetKey(profile.target)).push(profile)
     const general: Rule[] = []
     for (const rule of this.rules) {
       const resources = rule.on.get('resource')
@@ -91,10 +95,25 @@ export class PolicySnapshot implements Snapshot {
   scope(principal: Principal, resource: ResourceName): PolicyScope | undefined {
     const profile = this.resources.get(resource)
     if (profile === undefined) return undefined
+    // Two profiles of one target: whichever name is used, both are asked, and the strictest answer counts.
+    const others = this.resourcesAt(profile, profile.target.database).filter((other) => other !== profile)
+    return this.#scopeOf(
+      principal,
+      profile,
+      others.map((other) => this.#scopeOf(principal, other, [])),
+    )
+  }
+
+  /** Profiles of a database on the server of `profile`: what a session there touches, by whichever name it came. */
+  resourcesAt(profile: Profile, database: string): readonly Profile[] {
+    return this.#byTarget.get(targetKey({ ...profile.target, database })) ?? []
+  }
+
+  #scopeOf(principal: Principal, profile: Profile, others: readonly PolicyScope[]): PolicyScope {
     const teams = this.teamsOf(principal)
     const own =
-      this.#byResource.get(resource)?.filter((rule) => matchesStatically(rule, profile, principal, teams)) ?? []
-    return new PolicyScope(this, principal, profile, teams, this.#classOf(principal, profile, teams), own)
+      this.#byResource.get(profile.name)?.filter((rule) => matchesStatically(rule, profile, principal, teams)) ?? []
+    return new PolicyScope(this, principal, profile, teams, this.#classOf(principal, profile, teams), own, others)
   }
 
   /** Rules that name no resource depend on these facts alone, so pairs that agree in them share one list. */
@@ -143,6 +162,8 @@ export class PolicyScope implements DecisionScope {
   readonly profile: Profile
   readonly snapshot: PolicySnapshot
   readonly teams: readonly TeamName[]
+  /** Scopes of the other resources with the same target. */
+  readonly others: readonly PolicyScope[]
   readonly #shared: VerbRules
   readonly #own: readonly Rule[]
   readonly #view: PrincipalView
@@ -155,22 +176,27 @@ export class PolicyScope implements DecisionScope {
     teams: readonly TeamName[],
     shared: VerbRules,
     own: readonly Rule[],
+    others: readonly PolicyScope[],
   ) {
     this.snapshot = snapshot
     this.principal = principal
     this.profile = profile
     this.teams = teams
+    this.others = others
     this.#shared = shared
     this.#own = own
     this.#view = new PrincipalView(principal, teams)
   }
 
   decide(action: Action, context: Context): Decision {
-    return judge(this.caseOf(action.verb), action, context)
+    const decision = judge(this.caseOf(action.verb), action, context)
+    return this.others.length === 0
+      ? decision
+      : combine([decision, ...this.others.map((other) => other.decide(action, context))])
   }
 
   needsEstimate(verb: Verb): boolean {
-    return readsEstimate(this.caseOf(verb).candidates, verb)
+    return readsEstimate(this.caseOf(verb).candidates, verb) || this.others.some((other) => other.needsEstimate(verb))
   }
 
   caseOf(verb: Verb): Case {

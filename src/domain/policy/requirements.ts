@@ -1,6 +1,7 @@
 import type { PrincipalId, RuleName, TeamName } from '../ids.ts'
 import type { Principal } from '../principal.ts'
 import type { OwnerLayer, Profile } from '../profile/profile.ts'
+import { eligible } from '../request/eligibility.ts'
 import type { Verb } from '../verb.ts'
 import type { Requirement, ReviewerPool } from './decision.ts'
 import type { Review, ReviewSource } from './rule.ts'
@@ -14,33 +15,13 @@ export function decidingLayers(owners: readonly OwnerLayer[], verb: Verb): reado
   return deciding.length > 0 ? deciding : owners.slice(0, 1)
 }
 
-/**
- * Who may fill a place in `pool` for a request by `requester`, sorted. Only enabled users review; never the requester,
- * and never an agent's sponsor, but where a rule asks for exactly the sponsor (I3).
- */
-export function eligiblePeople(known: Known, requester: Principal, pool: ReviewerPool): readonly PrincipalId[] {
-  return members(known, pool)
-    .filter((id) => {
-      const person = known.people.get(id)
-      if (person === undefined || person.disabled || person.kind !== 'user' || id === requester.id) return false
-      return pool.kind === 'sponsor' || id !== requester.sponsor
-    })
-    .toSorted()
-}
-
-function members(known: Known, pool: ReviewerPool): readonly PrincipalId[] {
-  switch (pool.kind) {
-    case 'team':
-      return known.teams.get(pool.team)?.members ?? []
-    case 'user':
-    case 'sponsor':
-      return [pool.user]
-    case 'role':
-      return [...known.people.values()].filter((person) => person.roles.includes(pool.role)).map((person) => person.id)
-    case 'nobody':
-      return []
-  }
-}
+/** Who may fill a place in `pool` for a request by `requester` (I3), sorted. The one definition is domain/request's. */
+export const eligiblePeople = (known: Known, requester: Principal, pool: ReviewerPool): readonly PrincipalId[] =>
+  eligible(
+    { pool },
+    { requester: requester.id, ...(requester.sponsor === undefined ? {} : { sponsor: requester.sponsor }) },
+    known,
+  )
 
 export interface Asker {
   readonly known: Known

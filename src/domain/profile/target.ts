@@ -90,5 +90,8 @@ function decode(text: string): string | undefined {
 }
 
 /** The same server and database, however it is spelled: two resources with an equal key are one target. */
-export const targetKey = (target: PostgresTarget): string =>
-  `${target.socket ?? target.host.toLowerCase().replace(/\.$/, '')}:${target.port}/${target.database}`
+export function targetKey({ socket, host, port, database }: PostgresTarget): string {
+  const bare = host.toLowerCase().replace(/\.$/, '')
+  const local = bare === '::1' || /^127\.\d+\.\d+\.\d+$/.test(bare)
+  return `${socket ?? (local ? 'localhost' : bare)}:${port}/${database}`
+}
