@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { z } from 'zod'
+import { ExplainInput } from '../../contract/documents.ts'
+import type { Answer } from '../../contract/routes.ts'
+import type { Cli } from '../cli.ts'
+import { EXIT, usage } from '../exit.ts'
+import { exposeLines, oneLine } from '../exposed-text.ts'
+import { optional } from '../optional.ts'
+import { reasonOf } from '../private-file.ts'
+import { requirementWords } from '../request-words.ts'
+import { readStandardInput } from '../standard-input.ts'
+
+type Explained = Answer<'explain'>
+type Question = z.output<typeof ExplainInput>
+
+interface Input {
+  readonly id?: string
+  readonly as?: string
+  readonly on?: string
+  readonly sql?: string
+  readonly verb?: string
+  readonly rows?: string
+  readonly at?: string
+  readonly batch?: string
+}
+
+/** The server takes so many at once. */
+const BATCH = 1_000
+const LARGEST_BATCH = 64 * 1024 * 1024
+/** Bytes of questions in one call, well under the server's 4 MiB. */
+const CALL_BYTES = 2 * 1024 * 1024
+
+export async function run(cli: Cli, input: Input): Promise<number> {
+  if (input.batch !== undefined) return explainBatch(cli, input.batch)
+  const client = await cli.api()
+  const explained =
+    input.id === undefined
+      ? await client.call('explain', { body: questionOf(input) })
+      : await client.call('explainRequest', { params: { id: input.id } })
+  if (cli.wantsJson) cli.json({ ...explained })
+  else cli.print(renderExplained(cli, explained))
+  return EXIT.ok
+}
+
+function questionOf(input: Input): Question {
+  if (input.as === undefined || input.on === undefined || (input.sql === undefined) === (input.verb === undefined)) {
+    throw usage(
+      'explain needs the id of a request, or --as, --on and one of --sql and --verb',
+      'hp policy explain --as ana --on shop-db --sql "DELETE FROM carts"',
+    )
+  }
+  if (input.rows !== undefined && !/^[0-9]{1,15}$/.test(input.rows)) throw usage('--rows must be a whole number')
+  if (input.at !== undefined && Number.isNaN(Date.parse(input.at)))
+    throw usage('--at must be a time such as 2026-11-23T14:32:00Z')
+  return {
+    as: input.as,
+    on: input.on,
+    ...optional({
+      sql: input.sql,
+      verb: input.verb,
+      estimate: input.rows === undefined ? undefined : { rows: Number(input.rows) },
+      at: input.at === undefined ? undefined : new Date(input.at).toISOString(),
+    }),
+  }
+}
+
+/** One answer a question, in order; a question that cannot be answered gives a line with `error`, and exit code 1. */
+async function explainBatch(cli: Cli, file: string): Promise<number> {
+  const text = file === '-' ? await readStandardInput(cli, LARGEST_BATCH) : readBatch(cli, file)
+  const questions = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => ({ bytes: Buffer.byteLength(line), ...readQuestion(line) }))
+  const client = await cli.api()
+  let failed = false
+  let start = 0
+  while (start < questions.length) {
+    const part = questions.slice(start, endOfCall(questions, start))
+    start += part.length
+    const asked = part.flatMap((one) => (one.question === undefined ? [] : [one.question]))
+    const answers = asked.length === 0 ? [] : (await client.call('explainBatch', { body: { items: asked } })).items
+    let next = 0
+    for (const { question, error } of part) {
+      const answer = question === undefined ? undefined : answers[next++]
+      if (question !== undefined && answer?.ok === true) {
+        const { verb, decision, rules, reviews, ...rest } = answer.explained
+        cli.json({ as: question.as, on: question.on, verb, decision, rules, reviews, ...rest })
+        continue
+      }
+      failed = true
+      const code = answer?.ok === false ? answer.code : 'invalid_input'
+      const words =
+        answer?.ok === false
+          ? `${answer.title}${answer.detail === undefined ? '' : ` ${answer.detail}`}`
+          : (error ?? 'no answer')
+      cli.json({ ...(question === undefined ? {} : { as: question.as, on: question.on }), error: code, message: words })
+    }
+  }
+  return failed ? EXIT.failed : EXIT.ok
+}
+
+function endOfCall(questions: readonly { readonly bytes: number }[], start: number): number {
+  let bytes = 0
+  let end = start
+  while (end < questions.length && end - start < BATCH) {
+    bytes += questions[end]?.bytes ?? 0
+    if (bytes > CALL_BYTES && end > start) break
+    end++
+  }
+  return end
+}
+
+function readQuestion(line: string): { readonly question?: Question; readonly error?: string } {
+  let value: unknown
+  try {
+    value = JSON.parse(line) as unknown
+  } catch {
+    return { error: 'this line is not JSON' }
+  }
+  const parsed = ExplainInput.safeParse(value)
+  if (parsed.success) return { question: parsed.data }
+  const first = parsed.error.issues[0]
+  return { error: `${first?.path.join('.') ?? ''}: ${first?.message ?? 'not valid'}` }
+}
+
+function readBatch(cli: Cli, file: string): string {
+  try {
+    return readFileSync(path.resolve(cli.terminal.cwd, file), 'utf8')
+  } catch (cause) {
+    throw usage(`${oneLine(file)}: ${reasonOf(cause)}`)
+  }
+}
+
+function renderExplained(cli: Cli, explained: Explained): string {
+  const style = ({ allow: 'green', hold: 'yellow', deny: 'red' } as const)[explained.decision]
+  const reviews = explained.reviews
+    .map(
+      (one) =>
+        `  needs ${requirementWords(one.key, one.count)}${one.people.length === 0 ? '' : ` (${one.people.map(oneLine).join(', ')})`}\n`,
+    )
+    .join('')
+  const message = explained.message === undefined ? '' : `  ${oneLine(explained.message)}\n`
+  const cause = explained.cause === 'rule' ? '' : `  because: ${oneLine(explained.cause.replaceAll('_', ' '))}\n`
+  const trace = [...explained.trace]
+    .sort((a, b) => Number(b.matched) - Number(a.matched))
+    .map((rule) => {
+      const place =
+        rule.path === undefined
+          ? ''
+          : cli.paint('dim', `  ${oneLine([rule.path, rule.line].filter((part) => part !== undefined).join(':'))}`)
+      const mark =
+        rule.failed === undefined
+          ? rule.matched
+            ? cli.paint('green', '✓')
+            : cli.paint('dim', '✗')
+          : cli.paint('red', '!')
+      const clauses = rule.clauses
+        .map((clause) => {
+          const text = exposeLines(clause.text.trim()).join(' ')
+          return `      ${clause.holds ? '✓' : '✗'} ${text}${clause.saw === '' ? '' : cli.paint('dim', `  saw ${oneLine(clause.saw)}`)}\n`
+        })
+        .join('')
+      const failed = rule.failed === undefined ? '' : `      ${cli.paint('red', oneLine(rule.failed))}\n`
+      return `  ${mark} ${rule.effect.padEnd(5)} ${oneLine(rule.rule)}${place}\n${clauses}${failed}`
+    })
+    .join('')
+  const flip = explained.flip === undefined ? '' : `\nIt would change if ${oneLine(explained.flip)}\n`
+  const rules = explained.rules.length === 0 ? '' : ` by ${explained.rules.map(oneLine).join(', ')}`
+  return `${cli.paint(style, explained.decision)} ${oneLine(explained.verb)}${rules} ${cli.paint('dim', `(revision ${explained.revision})`)}\n${message}${cause}${reviews}\n${trace}${flip}`
+}

@@ -1,0 +1,275 @@
+import { Command, Option } from 'commander'
+import type { Cli, CommonOptions } from './cli.ts'
+
+/** One command's work: its arguments and options in one object. Returns the exit code; 0 when nothing. */
+export type Run<Input> = (cli: Cli, input: Input) => Promise<number | void>
+type Load = () => Promise<{ readonly run: Run<never> }>
+
+/** What stands above the command line and is handed to it. */
+export interface Parts {
+  readonly start: Run<never>
+  readonly tour: Run<never>
+}
+
+/** A command was chosen: run it with these. */
+export type Chosen = (run: Run<never>, input: Readonly<Record<string, unknown>>, common: CommonOptions) => Promise<void>
+
+const COMMON = ['json', 'quiet', 'input', 'server', 'as'] as const
+
+/** Every command there is. Nothing is loaded but this until one is chosen. */
+export function defineProgram(parts: Parts, chosen: Chosen): Command {
+  const program = new Command('hp')
+    .description('A hold point in front of every privileged infrastructure action.')
+    .enablePositionalOptions()
+    .showSuggestionAfterError(true)
+    .helpCommand('help [command]', 'show help for a command')
+    .configureHelp({
+      sortSubcommands: false,
+      subcommandTerm: (one) =>
+        [
+          one.name(),
+          ...one.registeredArguments.map((argument) =>
+            argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+          ),
+        ].join(' '),
+    })
+  addCommon(program)
+
+  /** Common options may stand before the command or behind it. */
+  const act = (command: Command, load: Load, common: readonly (typeof COMMON)[number][] = COMMON): Command => {
+    addCommon(command, common)
+    return command.action(async () => {
+      const above = program.opts<CommonOptions>()
+      const own = command.opts<CommonOptions & Record<string, unknown>>()
+      const input: Record<string, unknown> = { ...own }
+      command.registeredArguments.forEach((argument, i) => {
+        input[argument.name()] = (command.processedArgs as unknown[])[i]
+      })
+      const picked: Record<string, unknown> = { ...above }
+      for (const name of common) if (own[name] !== undefined && name !== 'input') picked[name] = own[name]
+      picked['input'] = above.input !== false && own.input !== false
+      const { run } = await load()
+      await chosen(run, input, picked)
+    })
+  }
+  const define = (parent: Command, usage: string, summary: string, load: Load): Command =>
+    act(parent.command(usage).description(summary), load)
+  const group = (name: string, summary: string): Command => program.command(name).description(summary)
+
+  program.commandsGroup('Use a resource:')
+  define(program, 'ls', 'list resources', () => import('./commands/ls.ts'))
+  define(program, 'show <resource>', 'everything known about a resource', () => import('./commands/show.ts'))
+  define(
+    program,
+    'psql <resource> [args...]',
+    'open psql on a resource; what follows goes to psql',
+    () => import('./commands/psql.ts'),
+  )
+    .passThroughOptions()
+    .option('--reason <text>', 'told to whoever is asked')
+  define(
+    program,
+    'connect <resource>',
+    'print how to connect with your own client',
+    () => import('./commands/connect.ts'),
+  )
+
+  program.commandsGroup('Ask and wait:')
+  define(program, 'request <resource>', 'ask for a window of time', () => import('./commands/request.ts'))
+    .addOption(
+      new Option(
+        '--verb <verb...>',
+        'what to do: read, write, delete, ... (repeat, or separate by commas)',
+      ).makeOptionMandatory(),
+    )
+    .addOption(new Option('--for <time>', 'how long, from the approval on: 30m, 2h').makeOptionMandatory())
+    .option('--reason <text>', 'told to whoever is asked')
+    .option('--wait [time]', 'wait for the answer; Ctrl-C withdraws')
+  define(program, 'watch', 'follow what happens', () => import('./commands/watch.ts')).option(
+    '--resource <name>',
+    'only this resource',
+  )
+  define(program, 'wait <id>', 'wait until a request is decided', () => import('./commands/wait.ts')).option(
+    '--timeout <time>',
+    'give up after: 10m, 2h',
+  )
+  define(program, 'withdraw <id>', 'withdraw your request', () => import('./commands/withdraw.ts'))
+  define(program, 'retry <id>', 'ask again for what expired or was denied', () => import('./commands/retry.ts'))
+  define(program, 'extend <id> <time>', 'ask for more time', () => import('./commands/extend.ts')).option(
+    '--reason <text>',
+    'told to whoever is asked',
+  )
+  define(program, 'done <id>', 'the work is done: end your access now', () => import('./commands/done.ts'))
+
+  program.commandsGroup('Review:')
+  define(program, 'inbox', 'what waits for you, and what of yours waits', () => import('./commands/inbox.ts'))
+  define(program, 'review <id>', 'look at a request, whole; then approve or deny', () => import('./commands/review.ts'))
+    .addOption(new Option('--approve', 'approve exactly what is shown').conflicts('deny'))
+    .option('--deny', 'deny, with -m')
+    .option('-m, --message <text>', 'words that the requester will read')
+    .option('--for <time>', 'approve for a shorter time')
+    .option('--digest <digest>', 'refuse unless the request has this digest')
+  define(program, 'revoke <id>', "end somebody's access early", () => import('./commands/revoke.ts')).option(
+    '-m, --message <text>',
+    'why',
+  )
+  define(program, 'sessions [id]', 'open sessions; with an id, what ran in it', () => import('./commands/sessions.ts'))
+    .option('--all', 'closed ones too')
+    .option('--resource <name>', 'only this resource')
+    .option('--cut', 'cut the session now')
+  define(program, 'record', 'the record of everything that changed', () => import('./commands/record.ts'))
+    .alias('events')
+    .option('--resource <name>', 'only this resource')
+    .option('--subject <subject>', 'only this: request/HP-142, account/ana')
+    .option('--limit <n>', 'at most so many, the oldest first')
+    .option('--after <cursor>', 'go on behind this entry')
+
+  program.commandsGroup('Resources and policy:')
+  define(program, 'apply', 'put files in force, all or none', () => import('./commands/apply.ts'))
+    .addOption(filesOption())
+    .option('--prune', 'remove what the files do not name')
+    .option('--base <revision>', 'refuse when another revision is in force')
+    .option('--reason <text>', 'told to whoever is asked')
+    .option('--wait [time]', 'when a second person must agree, wait for them')
+  define(program, 'diff', 'what applying files would change', () => import('./commands/diff.ts'))
+    .addOption(filesOption())
+    .option('--prune', 'as if applied with --prune')
+  const policy = group('policy', 'check, test and explain rules')
+  define(
+    policy,
+    'check',
+    'type-check and lint; without -f, what is in force',
+    () => import('./commands/policy-check.ts'),
+  ).option('-f, --file <path...>', 'files or folders')
+  define(
+    policy,
+    'test',
+    'run the policy tests; without -f, those in force',
+    () => import('./commands/policy-test.ts'),
+  ).option('-f, --file <path...>', 'files or folders')
+  act(
+    policy.command('explain [id]').description('why a request was held, or what policy would say'),
+    () => import('./commands/policy-explain.ts'),
+    ['json', 'quiet', 'input', 'server'],
+  )
+    .option('--as <principal>', 'who would act (to take on somebody of the demo, put --as before the command)')
+    .option('--on <resource>', 'on what')
+    .option('--sql <text>', 'the statement')
+    .option('--verb <verb>', 'instead of a statement')
+    .option('--rows <n>', 'as if so many rows were estimated')
+    .option('--at <time>', 'at this moment (RFC 3339) instead of now')
+    .option('--batch <file>', 'questions as JSON lines, - for standard input; answers as JSON lines')
+
+  program.commandsGroup('Account:')
+  define(program, 'login', 'sign in', () => import('./commands/login.ts'))
+    .option('--name <name>', 'your name')
+    .option('--device', 'sign in on another device (not in this version)')
+  define(program, 'logout', 'sign out and forget the token', () => import('./commands/logout.ts'))
+  define(program, 'whoami', 'who you are, and where', () => import('./commands/whoami.ts'))
+  const token = define(
+    program,
+    'token',
+    'print a short-lived password for the gateway',
+    () => import('./commands/token-gateway.ts'),
+  ).option('--lifetime <time>', 'how long it is good for: 30m, 8h (at most 12h)')
+  const newToken = (parent: Command, name: string, summary: string): Command =>
+    define(parent, name, summary, () => import('./commands/token-create.ts'))
+      .option('--scope <scope...>', 'all, read, request, review, policy or gateway')
+      .option('--label <text>', 'what it is for')
+      .option('--lifetime <time>', 'how long it is good for: 8h, 30d')
+  newToken(token, 'create', 'make a token for the API')
+  define(token, 'ls', 'list your tokens', () => import('./commands/token-ls.ts'))
+  define(token, 'revoke <id>', 'revoke a token', () => import('./commands/token-revoke.ts'))
+
+  program.commandsGroup('Administration:')
+  const secret = group('secret', "targets' passwords, sealed in the store")
+  define(
+    secret,
+    'set <name>',
+    'seal a value, from standard input or a file',
+    () => import('./commands/secret-set.ts'),
+  ).option('--file <path>', 'read the value from this file')
+  define(secret, 'ls', 'list names', () => import('./commands/secret-ls.ts'))
+  define(secret, 'rm <name>', 'remove', () => import('./commands/secret-rm.ts'))
+  const admin = group('admin', 'accounts and tokens')
+  const user = admin.command('user').description('people, services and agents')
+  define(user, 'add <name>', 'make an account', () => import('./commands/admin-user-add.ts'))
+    .addOption(new Option('--kind <kind>', 'what it is').choices(['user', 'service', 'agent']).default('user'))
+    .option('--display-name <text>', 'as shown to people')
+    .option('--role <role...>', 'admin, auditor')
+    .option('--sponsor <name>', 'the user an agent acts for')
+    .option('--password-stdin', 'read a first password from standard input')
+  define(user, 'ls', 'list accounts', () => import('./commands/admin-user-ls.ts'))
+  define(
+    user,
+    'disable <name>',
+    'disable an account, cutting its sessions',
+    () => import('./commands/admin-user-disable.ts'),
+  ).option('--undo', 'enable it again')
+  define(
+    user,
+    'role <name> [roles...]',
+    'set the roles; none takes them all away',
+    () => import('./commands/admin-user-role.ts'),
+  )
+  define(
+    user,
+    'password <name>',
+    'set a password, asked for or from standard input',
+    () => import('./commands/admin-user-password.ts'),
+  )
+  newToken(admin, 'token', 'make a token for a service or an agent').addOption(
+    new Option('--for <name>', 'whose').makeOptionMandatory(),
+  )
+
+  program.commandsGroup('Server:')
+  const inside =
+    (run: Run<never>): Load =>
+    () =>
+      Promise.resolve({ run })
+  addStartOptions(define(program, 'start', 'start a server', inside(parts.start)))
+  define(program, 'stop', 'stop the server of a data folder', () => import('./commands/stop.ts'))
+    .option('--data <dir>', 'its data folder')
+    .option('--demo', "the demo's")
+  define(program, 'status', 'how the server is', () => import('./commands/status.ts'))
+  define(program, 'doctor', 'look for what is wrong here', () => import('./commands/doctor.ts'))
+  define(program, 'tour', 'watch every promise being kept, in a world of its own', inside(parts.tour))
+  act(program.command('completion <shell>').description('print completions for bash, zsh or fish'), async () => {
+    const { completionOf } = await import('./commands/completion.ts')
+    return { run: completionOf(program) }
+  })
+  define(program, 'version', 'print the version', () => import('./commands/version.ts'))
+  return program
+}
+
+const COMMON_FLAGS = {
+  json: ['--json', 'print JSON, stable and versioned'],
+  quiet: ['-q, --quiet', 'print data only'],
+  input: ['--no-input', 'never ask'],
+  server: ['--server <url>', "the server's address"],
+  as: ['--as <name>', 'take on somebody of the demo'],
+} as const satisfies Record<(typeof COMMON)[number], readonly [string, string]>
+
+const filesOption = (): Option =>
+  new Option(
+    '-f, --file <path...>',
+    'files or folders (*.yaml, *.yml, recursive), - for standard input',
+  ).makeOptionMandatory()
+
+function addCommon(command: Command, names: readonly (typeof COMMON)[number][] = COMMON): void {
+  command.optionsGroup('Common options:')
+  for (const name of names) command.option(COMMON_FLAGS[name][0], COMMON_FLAGS[name][1])
+  command.optionsGroup('Options:')
+}
+
+function addStartOptions(command: Command): void {
+  command
+    .option('--data <dir>', 'where everything is kept')
+    .option('--listen <address>', 'the API, HOST:PORT')
+    .option('--gateway <address>', 'the PostgreSQL gateway, HOST:PORT')
+    .option('--public-url <url>', 'what links begin with')
+    .option('--tls-cert <file>', 'certificate of the gateway')
+    .option('--tls-key <file>', 'its key')
+    .option('--log-level <level>', 'fatal, error, warn, info, debug or trace')
+    .option('--demo', 'with the demo world, on loopback')
+}

@@ -1,0 +1,93 @@
+import type { AccessRequest } from './cli.ts'
+import { exposeLines, oneLine } from './exposed-text.ts'
+
+/** Sentences and phrases about a request. All of them are safe to print. */
+
+/** `1 of team payments`, from `team:payments` and 1. */
+export function requirementWords(key: string, count: number): string {
+  const [kind, ...rest] = key.split(':')
+  const name = oneLine(rest.join(':'))
+  switch (kind) {
+    case 'team':
+      return `${count} of team ${name}`
+    case 'role':
+      return `${count} with the role ${name}`
+    case 'user':
+      return name
+    case 'sponsor':
+      return `${name}, the sponsor`
+    case 'nobody':
+      return `nobody: there is no ${name}`
+    default:
+      return `${count} of ${oneLine(key)}`
+  }
+}
+
+export const needsWords = (request: AccessRequest): string =>
+  request.requirements.map((one) => requirementWords(one.key, one.count)).join(' and ')
+
+/** The first line of what was asked, on one line; for lists. */
+export function subjectLine(request: AccessRequest): string {
+  const { subject } = request
+  switch (subject.kind) {
+    case 'statement':
+      return exposeLines(subject.text)
+        .map((line) => line.trim())
+        .filter((line) => line !== '')
+        .join(' ')
+    case 'connect':
+      return `open a session on ${oneLine(subject.database)} with ${oneLine(subject.client)}`
+    case 'window':
+      return `${subject.verbs.join(', ')} for ${oneLine(subject.length)}`
+    case 'extension':
+      return `${oneLine(subject.length)} more of ${oneLine(subject.of)}`
+    case 'change':
+      return subject.summary.map(oneLine).join('; ')
+    case 'hidden':
+      return '(not shown to you)'
+  }
+}
+
+/** `Ana asks to delete on shop-db`: one sentence that names everybody. */
+export function sentence(request: AccessRequest): string {
+  const who =
+    request.sponsor === undefined
+      ? oneLine(request.requester)
+      : `${oneLine(request.requester)} (for ${oneLine(request.sponsor)})`
+  const verbs = request.verbs.join(' and ')
+  const on = oneLine(request.resource)
+  switch (request.subject.kind) {
+    case 'statement':
+      return `${who} asks to run one statement on ${on}: ${verbs}`
+    case 'connect':
+      return `${who} asks to open a session on ${on}`
+    case 'window':
+      return `${who} asks for ${oneLine(request.subject.length)} of ${verbs} on ${on}`
+    case 'extension':
+      return `${who} asks for ${oneLine(request.subject.length)} more on ${on} (${oneLine(request.subject.of)})`
+    case 'change':
+      return `${who} proposes a change of policy, profiles or teams`
+    case 'hidden':
+      return `${who} asks to ${verbs} on ${on}`
+  }
+}
+
+/** What became of it: `denied by mia: not on a Friday`. */
+export function stateWords(request: AccessRequest): string {
+  const { outcome, state, grant } = request
+  const by = outcome?.by === undefined ? '' : ` by ${oneLine(outcome.by)}`
+  const said = outcome?.words ?? outcome?.why
+  const words = said === undefined ? '' : `: ${oneLine(said)}`
+  if (state === 'approved') {
+    const approvers = request.reviews.filter((one) => one.verdict === 'approve').map((one) => oneLine(one.by))
+    const people = approvers.length === 0 ? '' : ` by ${approvers.join(' and ')}`
+    return `approved${people}${grant === undefined || grant.state === 'active' ? '' : `; access ${grant.state}${grant.why === undefined ? '' : ` (${grant.why})`}`}`
+  }
+  return `${state}${by}${words}`
+}
+
+/** Approvals so far over approvals needed: `1/2`. */
+export function reviewsCount(request: AccessRequest): string {
+  const needed = request.requirements.reduce((sum, one) => sum + one.count, 0)
+  return `${request.reviews.filter((one) => one.verdict === 'approve').length}/${needed}`
+}

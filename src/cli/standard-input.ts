@@ -1,0 +1,56 @@
+import type { Cli } from './cli.ts'
+import { EXIT, Stop, usage } from './exit.ts'
+
+/** Standard input to its end, as UTF-8. @throws Stop when it is longer than `largest` bytes or not text. */
+export async function readStandardInput(cli: Cli, largest: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let total = 0
+  for await (const chunk of cli.terminal.stdin) {
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))
+    total += bytes.length
+    if (total > largest) throw usage(`more than ${largest} bytes on standard input`)
+    chunks.push(bytes)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch {
+    throw usage('standard input is not UTF-8 text')
+  }
+}
+
+/**
+ * A secret: asked for without showing it on a terminal, otherwise standard input without its last line break.
+ * Never from the command line, where history and other processes would see it.
+ */
+export async function readSecret(cli: Cli, message: string, largest = 65_536): Promise<string> {
+  if (cli.mayAsk) return askSecret(message)
+  if (cli.terminal.inIsTerminal)
+    throw usage('a secret is needed, and --no-input was given', 'Give it on standard input: ... < FILE')
+  const text = (await readStandardInput(cli, largest + 2)).replace(/\r?\n$/, '')
+  if (text === '') throw usage('nothing came on standard input', 'Give the value there: ... < FILE')
+  return text
+}
+
+/** @throws Stop with 130 when the person pressed Ctrl-C. */
+export async function askSecret(message: string): Promise<string> {
+  const { password, isCancel } = await import('@clack/prompts')
+  const given = await password({
+    message,
+    output: process.stderr,
+    validate: (text) => (text ? undefined : 'Something is needed here.'),
+  })
+  if (isCancel(given)) throw new Stop(EXIT.withdrawn, 'given up')
+  return given
+}
+
+export async function askText(message: string, initialValue?: string): Promise<string> {
+  const { text, isCancel } = await import('@clack/prompts')
+  const given = await text({
+    message,
+    output: process.stderr,
+    ...(initialValue === undefined ? {} : { initialValue }),
+    validate: (value) => (value ? undefined : 'Something is needed here.'),
+  })
+  if (isCancel(given)) throw new Stop(EXIT.withdrawn, 'given up')
+  return given
+}
