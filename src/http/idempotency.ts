@@ -2,35 +2,9 @@ import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import canonicalize from 'canonicalize'
 import type { Caller } from '../app/app.ts'
+import type { IdempotencyStore, StoredAnswer } from '../app/ports/idempotency.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Refused } from './problems.ts'
-
-/** A key of one caller, and a digest of what was asked with it. */
-export interface IdempotentCall {
-  readonly principal: string
-  readonly key: string
-  readonly digest: string
-}
-export interface StoredAnswer {
-  readonly status: number
-  readonly body: unknown
-}
-
-/** Remembers changing calls by their key, over all replicas. */
-export interface Idempotency {
-  /** Claims the key, or says what became of it. */
-  begin(
-    call: IdempotentCall,
-  ): Promise<
-    | { readonly kind: 'mine' }
-    | { readonly kind: 'running' }
-    | { readonly kind: 'answered'; readonly answer: StoredAnswer }
-    | { readonly kind: 'other_body' }
-  >
-  finish(call: IdempotentCall, answer: StoredAnswer): Promise<void>
-  /** Nothing was changed: the key is free again. */
-  abandon(call: IdempotentCall): Promise<void>
-}
 
 /** How long a second call waits for the first, and how often it looks. */
 const WAIT_MS = 15_000
@@ -52,7 +26,7 @@ export function readIdempotencyKey(headers: IncomingHttpHeaders): string | undef
  * @throws Refused `key_reused` when the key came with something else before.
  */
 export async function answerOnce(
-  idempotency: Idempotency,
+  idempotency: IdempotencyStore,
   asked: {
     readonly caller: Caller
     readonly key: string
@@ -84,7 +58,7 @@ export async function answerOnce(
         try {
           answer = await perform()
         } catch (error) {
-          // A refusal changed nothing. After a fault nobody knows, so the key stays taken until it lapses.
+          // A refusal changed nothing. After a fault nobody knows, so the key stays taken until the claim lapses.
           if (error instanceof Refused) await idempotency.abandon(call)
           throw error
         }

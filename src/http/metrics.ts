@@ -12,7 +12,7 @@ export interface HttpMetrics {
   /** `operation` is an operation id or `page`, never a path. */
   answered(operation: string, method: string, status: number, seconds: number): void
   streams(open: number): void
-  /** Prometheus text format. What cannot be read is NaN, never zero. */
+  /** Prometheus text format. A gauge that cannot be read is left out, never zero. */
   text(): Promise<{ readonly type: string; readonly body: string }>
 }
 
@@ -66,7 +66,11 @@ export function createMetrics(
     streams: (open) => streams.set(open),
     async text() {
       const now = await gauges?.().catch(() => undefined)
-      for (const [name, gauge] of Object.entries(counted)) gauge.set(now?.[name as keyof Gauges] ?? Number.NaN)
+      for (const [name, gauge] of Object.entries(counted)) {
+        const value = now?.[name as keyof Gauges]
+        if (value === undefined) gauge.remove()
+        else gauge.set(value)
+      }
       return { type: registry.contentType, body: await registry.metrics() }
     },
   }

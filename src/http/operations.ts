@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { HttpBindings } from '@hono/node-server'
+import type { IdempotencyStore } from '../app/ports/idempotency.ts'
 import type { App, Caller, TokenScope } from '../app/app.ts'
 import type { Route } from '../contract/route.ts'
 import { routes } from '../contract/routes.ts'
@@ -10,7 +11,6 @@ import { streamEvents } from './events.ts'
 import type { ServerInfo } from './handlers/handler.ts'
 import { handlers } from './handlers/index.ts'
 import { answerOnce, readIdempotencyKey } from './idempotency.ts'
-import type { Idempotency } from './idempotency.ts'
 import { Refused } from './problems.ts'
 import { BODY_AT_MOST, LARGE_BODY_AT_MOST, hasBody, readBody, refuseDeclaredLength } from './read-body.ts'
 import type { StreamSlots } from './stream-slots.ts'
@@ -36,7 +36,7 @@ export interface OperationDeps {
   readonly app: App
   readonly info: ServerInfo
   readonly now: () => Instant
-  readonly idempotency: Idempotency | undefined
+  readonly idempotency: IdempotencyStore | undefined
   readonly slots: StreamSlots
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal

@@ -100,23 +100,24 @@ export function createRouter(options: RouterOptions): Router {
       throw new Refused('method_not_allowed', {}, { allow: [...allowed].sort().join(', ') })
     })
   }
-  hono.notFound(() => {
-    throw new Refused('no_such_page')
-  })
+  // Not thrown: the framework takes an error here past the headers that every answer has.
+  hono.notFound((c) => answerRefused(c, new Refused('no_such_page')))
 
   hono.onError((error, c) => {
+    if (error instanceof Refused) return answerRefused(c, error)
     const { id } = c.var
-    if (error instanceof Refused) {
-      recordDenial(c, error.code)
-      return problemAnswer(toProblem(error.code, error.extra, id), {
-        // What was not read of the body must not be taken for the next request.
-        ...(c.env.incoming.complete ? {} : { connection: 'close' }),
-        ...error.headers,
-      })
-    }
     log.error({ request: id, operation: c.var.operation, error: describeFault(error) }, 'a request failed')
     return problemAnswer(toProblem('internal', {}, id), { connection: 'close' })
   })
+
+  function answerRefused(c: Context<Env>, refused: Refused): Response {
+    recordDenial(c, refused.code)
+    return problemAnswer(toProblem(refused.code, refused.extra, c.var.id), {
+      // What was not read of the body must not be taken for the next request.
+      ...(c.env.incoming.complete ? {} : { connection: 'close' }),
+      ...refused.headers,
+    })
+  }
 
   function recordDenial(c: Context<Env>, code: ProblemCode): void {
     const caller: Caller | undefined = c.get('caller')

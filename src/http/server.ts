@@ -6,13 +6,13 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
+import type { IdempotencyStore } from '../app/ports/idempotency.ts'
 import type { App } from '../app/app.ts'
 import type { Instant } from '../domain/time.ts'
 import { SECURITY_HEADERS } from './answer.ts'
 import { stopAtGate } from './gate.ts'
 import type { GateOptions } from './gate.ts'
 import type { ServerInfo } from './handlers/handler.ts'
-import type { Idempotency } from './idempotency.ts'
 import { createMetrics } from './metrics.ts'
 import type { Gauges } from './metrics.ts'
 import { toProblem } from './problems.ts'
@@ -29,7 +29,7 @@ export interface HttpServerOptions {
   /** JSON Schemas of the kinds of documents, by lower-case kind: served at /schemas/{kind}.json. */
   readonly documentSchemas: Readonly<Record<string, object>>
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
-  readonly idempotency?: Idempotency
+  readonly idempotency?: IdempotencyStore
   /** What links begin with; also the one origin whose pages may change things. */
   readonly publicUrl?: string
   /** Addresses or CIDR ranges whose X-Forwarded-For is believed. */

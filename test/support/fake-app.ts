@@ -33,6 +33,9 @@ export function fakeApp(given: Partial<App> = {}): { readonly app: App; readonly
     recordRefusal: (caller, input) => void denials.push({ by: caller?.principal.id, ...input }),
     readiness: async () => ({ ready: true, checks: [{ name: 'store', ok: true }] }),
     setupNeeded: async () => false,
+    async *followEntries() {
+      // Nothing is ever recorded here.
+    },
     ...given,
   }
   const app = new Proxy(base, {
