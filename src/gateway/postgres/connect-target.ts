@@ -1,0 +1,239 @@
+import { randomBytes } from 'node:crypto'
+import { connect as connectTcp, isIP } from 'node:net'
+import type { Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { OpenTarget } from '../../app/ports/target.ts'
+import type { Backend } from '../../domain/session/session.ts'
+import { PostgresClient } from '../../wire/postgres/client.ts'
+import type { ClientEvent } from '../../wire/postgres/client.ts'
+import { encodeCancelRequest, encodeSslRequest } from '../../wire/postgres/startup.ts'
+import { STATE_QUERY } from './target-state.ts'
+
+/** A connection that stands, signed in, with what had to be known before the client may speak. */
+export interface Connected {
+  readonly socket: Socket
+  readonly backend: Backend
+  readonly key: { readonly pid: number; readonly secret: Buffer } | undefined
+  /** What the target reported, in order; the client reads the same. */
+  readonly parameters: readonly (readonly [string, string])[]
+  /** One row of STATE_QUERY. */
+  readonly state: readonly (string | null)[]
+}
+export type ConnectedOrNot =
+  | ({ readonly ok: true } & Connected)
+  /** A sentence for people, and a SQLSTATE. Never the password, never the target's address beyond its name. */
+  | { readonly ok: false; readonly code: string; readonly message: string }
+
+/** Refusals of the TCP or TLS connection, or a target that does not speak as it should. */
+class Unreachable extends Error {
+  readonly code: string
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+const IDENTITY_QUERY = `SELECT pid::pg_catalog.text, backend_start::pg_catalog.text FROM pg_catalog.pg_stat_activity
+ WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
+
+/** Connect and sign in to a target within `withinMs`, and read who and what the session is there. Leaves nothing open on failure. */
+export async function connectTarget(
+  target: OpenTarget,
+  database: string,
+  settings: ReadonlyMap<string, string>,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<ConnectedOrNot> {
+  let socket: Socket | undefined
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(withinMs)])
+  try {
+    socket = await openSocket(target, limit)
+    return { ok: true, ...(await signIn(socket, target, database, settings, limit)) }
+  } catch (error) {
+    socket?.destroy()
+    if (limit.aborted)
+      return { ok: false, code: '08001', message: `the target did not answer within ${Math.round(withinMs / 1000)} s` }
+    if (error instanceof Unreachable) return { ok: false, code: error.code, message: error.message }
+    return {
+      ok: false,
+      code: '08001',
+      message: `the target cannot be reached (${(error as NodeJS.ErrnoException).code ?? 'failed'})`,
+    }
+  }
+}
+
+/** Ask the target to stop what runs under `key`, over a connection of its own. Never rejects. */
+export async function cancelOnTarget(target: OpenTarget, key: Connected['key']): Promise<void> {
+  if (key === undefined) return
+  try {
+    const socket = await openSocket(target, AbortSignal.timeout(5000))
+    socket.on('error', () => undefined)
+    socket.end(encodeCancelRequest(key.pid, key.secret))
+    await new Promise<void>((resolve) => {
+      socket.setTimeout(2000, () => socket.destroy())
+      socket.resume().once('close', () => resolve())
+    })
+  } catch {
+    // A cancel is a wish: PostgreSQL itself answers none.
+  }
+}
+
+/** Resolves with the first value, rejects when the socket fails or the time is up; leaves no listener behind. */
+function awaiting<T>(
+  socket: Socket,
+  signal: AbortSignal,
+  listen: (resolve: (value: T) => void, reject: (error: Error) => void) => () => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const finish = (settle: () => void) => {
+      stop()
+      socket.off('error', failed)
+      socket.off('close', closed)
+      signal.removeEventListener('abort', late)
+      settle()
+    }
+    const failed = (error: Error) => finish(() => reject(error))
+    const closed = () => finish(() => reject(new Unreachable('08006', 'the target closed the connection')))
+    const late = () => finish(() => reject(new Unreachable('08001', 'the target did not answer in time')))
+    socket.on('error', failed)
+    socket.on('close', closed)
+    signal.addEventListener('abort', late)
+    const stop = listen(
+      (value) => finish(() => resolve(value)),
+      (error) => finish(() => reject(error)),
+    )
+    if (signal.aborted) late()
+  })
+}
+
+async function openSocket(target: OpenTarget, signal: AbortSignal): Promise<Socket> {
+  const raw = connectTcp(
+    target.socket === undefined
+      ? { host: target.host, port: target.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
+      : { path: `${target.socket}/.s.PGSQL.${target.port}` },
+  )
+  // One that stays: an error between two waits must not end the process.
+  raw.on('error', () => undefined)
+  try {
+    await awaiting<void>(raw, signal, (resolve) => {
+      const connected = () => resolve()
+      raw.once('connect', connected)
+      return () => raw.off('connect', connected)
+    })
+    if (target.socket !== undefined || target.sslmode === 'disable') return raw
+    return await encrypt(raw, target, signal)
+  } catch (error) {
+    raw.destroy()
+    throw error
+  }
+}
+
+async function encrypt(raw: Socket, target: OpenTarget, signal: AbortSignal): Promise<Socket> {
+  raw.write(encodeSslRequest())
+  const answer = await awaiting<Buffer>(raw, signal, (resolve) => {
+    const read = (chunk: Buffer) => {
+      raw.pause()
+      resolve(chunk)
+    }
+    raw.once('data', read)
+    return () => raw.off('data', read)
+  })
+  // CVE-2021-23222: whatever stands behind the one byte was not sent inside TLS.
+  if (answer.length !== 1) throw new Unreachable('08P01', 'the target sent data before encryption began')
+  if (answer[0] === 0x4e && target.sslmode === 'prefer') return raw
+  if (answer[0] !== 0x53) throw new Unreachable('08001', 'the target does not offer TLS, which its profile asks for')
+  const verify = target.sslmode === 'verify-full'
+  const secured = connectTls({
+    socket: raw,
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: verify,
+    ...(isIP(target.host) === 0 ? { servername: target.host } : {}),
+  })
+  secured.on('error', () => undefined)
+  try {
+    await awaiting<void>(secured, signal, (resolve) => {
+      const done = () => resolve()
+      secured.once('secureConnect', done)
+      return () => secured.off('secureConnect', done)
+    })
+  } catch (error) {
+    secured.destroy()
+    throw error instanceof Unreachable
+      ? error
+      : new Unreachable('08001', `TLS with the target failed (${(error as NodeJS.ErrnoException).code ?? 'handshake'})`)
+  }
+  return secured
+}
+
+async function signIn(
+  socket: Socket,
+  target: OpenTarget,
+  database: string,
+  settings: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): Promise<Connected> {
+  const local = target.socket !== undefined || /^(127\.|::1$|localhost$)/.test(target.host)
+  const encrypted = 'encrypted' in socket && socket.encrypted === true
+  const client = new PostgresClient({
+    user: target.user,
+    database,
+    password: target.password ?? '',
+    parameters: Object.fromEntries(settings),
+    methods: local || encrypted ? ['scram', 'md5', 'cleartext', 'none'] : ['scram', 'md5', 'none'],
+    nonce: randomBytes(18).toString('base64'),
+  })
+  const parameters: (readonly [string, string])[] = []
+  let key: Connected['key']
+  const ask = (bytes: Buffer) =>
+    awaiting<readonly (string | null)[] | undefined>(socket, signal, (resolve, reject) => {
+      let row: readonly (string | null)[] | undefined
+      const handle = (event: ClientEvent): boolean => {
+        switch (event.kind) {
+          case 'send':
+            socket.write(event.bytes)
+            return false
+          case 'parameter':
+            parameters.push([event.name, event.value])
+            return false
+          case 'key':
+            key = { pid: event.pid, secret: event.secret }
+            return false
+          case 'row':
+            row = event.values
+            return false
+          case 'error':
+            reject(new Unreachable(outside(event.said.code), `the target refuses: ${clean(event.said.message)}`))
+            return true
+          case 'violation':
+            reject(new Unreachable('08P01', `the target does not speak as it should: ${event.reason}`))
+            return true
+          case 'ready':
+            resolve(row)
+            return true
+          default:
+            return false
+        }
+      }
+      const read = (chunk: Buffer) => void client.receive(chunk).some(handle)
+      socket.on('data', read)
+      socket.resume()
+      socket.write(bytes)
+      return () => {
+        socket.off('data', read)
+        socket.pause()
+      }
+    })
+  await ask(client.start())
+  const identity = await ask(client.query(IDENTITY_QUERY))
+  const state = await ask(client.query(STATE_QUERY))
+  const pid = Number(identity?.[0])
+  const startedAt = identity?.[1]
+  if (!Number.isSafeInteger(pid) || pid <= 0 || typeof startedAt !== 'string' || state === undefined) {
+    throw new Unreachable('08P01', 'the target did not say who the session is')
+  }
+  return { socket, backend: { pid, startedAt }, key, parameters, state }
+}
+
+/** What goes wrong between Holdpoint and the target is not the client's own sign-in. */
+const outside = (code: string): string => (code.startsWith('28') || code === '' ? '08001' : code)
+const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 300)

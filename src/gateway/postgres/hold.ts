@@ -1,0 +1,137 @@
+import type { GatewayApp, HoldInput } from '../../app/ports/gateway.ts'
+import type { Estimate } from '../../domain/action.ts'
+import type { Snapshot } from '../../domain/policy/snapshot.ts'
+import type { Instant } from '../../domain/time.ts'
+import type { Told } from '../../wire/postgres/encode.ts'
+import { deniedBy, failure, heldNotice, notice, roughly, timedOut, withdrawn } from './told.ts'
+
+/** What ends a wait from the client's side. */
+export type Interruption = 'cancelled' | 'left' | 'cut'
+
+/** Lets somebody else end what waits. One a wait. */
+export class Interruptible {
+  readonly #controller = new AbortController()
+  by: Interruption | undefined
+  readonly happened: Promise<void>
+  constructor() {
+    this.happened = new Promise((resolve) => this.#controller.signal.addEventListener('abort', () => resolve()))
+  }
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+  interrupt(by: Interruption): void {
+    this.by ??= by
+    this.#controller.abort()
+  }
+}
+
+/** An approval to run now. `once`: it began an execution that must be finished. */
+export interface Leave {
+  readonly request: string
+  readonly expiresAt: Instant
+  readonly once: boolean
+}
+export type HoldResult =
+  | { readonly kind: 'go'; readonly leave: Leave }
+  /** Something changed: decide again, here and now. */
+  | { readonly kind: 'again'; readonly why: string }
+  | { readonly kind: 'refused'; readonly told: Told }
+  /** The client is no more, or is being cut: there is nobody to answer. */
+  | { readonly kind: 'gone' }
+
+export interface HoldAsk {
+  readonly app: GatewayApp
+  readonly input: HoldInput
+  readonly snapshot: Snapshot
+  readonly because: string | undefined
+  readonly estimate: Estimate | undefined
+  readonly timeZone: string
+  readonly kind: 'statement' | 'connect'
+  readonly wait: Interruptible
+  readonly tell: (told: Told) => void
+  readonly log: (error: unknown, what: string) => void
+}
+
+/**
+ * Open a request, tell the client, and wait until it is decided (J2). Nothing is forwarded here: on `go` the caller
+ * forwards the bytes it kept. Every way out but `go` leaves the request ended, or ending by itself.
+ */
+export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
+  const { app, input, wait, tell } = ask
+  const opened = await attempt(ask, 'the request could not be recorded', () => app.hold(input))
+  if (!opened.ok) return opened.result
+  if (opened.value.kind === 'covered') {
+    if (wait.by !== undefined) return interrupted(wait.by, opened.value.request)
+    return { kind: 'go', leave: { request: opened.value.request, expiresAt: opened.value.expiresAt, once: false } }
+  }
+  const held = opened.value
+  const began = performance.now()
+  tell(heldNotice(held, input.decision, { ...ask, expiresAt: held.expiresAt }))
+
+  const decided = await attempt(ask, `${held.request}: the decision could not be read`, () =>
+    Promise.race([app.outcome(held.request, wait.signal), wait.happened]),
+  )
+  if (wait.by !== undefined) {
+    const why =
+      wait.by === 'cancelled' ? 'the client cancelled' : wait.by === 'left' ? 'the client left' : 'the session was cut'
+    await app
+      .withdraw(held.request, why)
+      .catch((error: unknown) => ask.log(error, 'a withdrawal could not be recorded'))
+    return interrupted(wait.by, held.request)
+  }
+  if (!decided.ok) {
+    await app
+      .withdraw(held.request, 'the gateway failed')
+      .catch((error: unknown) => ask.log(error, 'a withdrawal could not be recorded'))
+    return decided.result
+  }
+  const outcome = decided.value
+  if (outcome === undefined) return { kind: 'gone' }
+  switch (outcome.kind) {
+    case 'approved':
+      break
+    case 'denied':
+      return { kind: 'refused', told: deniedBy(held.request, outcome.by, outcome.words) }
+    case 'expired':
+      return { kind: 'refused', told: timedOut(held.request, input.waitAtMostMs !== undefined) }
+    case 'withdrawn':
+      return { kind: 'refused', told: withdrawn(held.request) }
+    case 'voided':
+      return { kind: 'again', why: `${held.request} voided: ${outcome.why}` }
+    default:
+      return outcome satisfies never
+  }
+  const started = await attempt(ask, `${held.request}: the start could not be recorded`, () =>
+    app.start(held.request, { session: input.session, digest: input.digest }),
+  )
+  if (!started.ok) return started.result
+  if (started.value.kind === 'voided') return { kind: 'again', why: `${held.request} voided: ${started.value.why}` }
+  if (wait.by !== undefined) {
+    // INVARIANT: the execution was taken and nothing was sent: end it as failed, so that it is not taken for unknown.
+    await app
+      .finish(held.request, { outcome: 'failed', sqlstate: '57014' })
+      .catch((error: unknown) => ask.log(error, 'an end could not be recorded'))
+    return interrupted(wait.by, held.request)
+  }
+  tell(
+    notice(`${held.request} approved by ${outcome.by.join(', ')} after ${roughly(performance.now() - began)}; running`),
+  )
+  return { kind: 'go', leave: { request: held.request, expiresAt: started.value.expiresAt, once: true } }
+}
+
+const interrupted = (by: Interruption, request: string): HoldResult =>
+  by === 'cancelled' ? { kind: 'refused', told: withdrawn(request) } : { kind: 'gone' }
+
+/** I7: a store that fails refuses, and says that it was a failure. */
+async function attempt<T>(
+  ask: HoldAsk,
+  what: string,
+  work: () => Promise<T>,
+): Promise<{ readonly ok: true; readonly value: T } | { readonly ok: false; readonly result: HoldResult }> {
+  try {
+    return { ok: true, value: await work() }
+  } catch (error) {
+    if (ask.wait.by === undefined) ask.log(error, what)
+    return { ok: false, result: { kind: 'refused', told: failure(what) } }
+  }
+}

@@ -1,0 +1,113 @@
+import type { CatalogueWatch } from '../../app/ports/catalogue.ts'
+import type { GatewayApp } from '../../app/ports/gateway.ts'
+import type { Classified, Classifier } from '../../classify/postgres/shape.ts'
+import type { Action, Estimate } from '../../domain/action.ts'
+import type { ResourceName } from '../../domain/ids.ts'
+import { combine } from '../../domain/policy/combine.ts'
+import type { Decision } from '../../domain/policy/decision.ts'
+import type { DecisionScope, Snapshot } from '../../domain/policy/snapshot.ts'
+import type { Principal } from '../../domain/principal.ts'
+import type { Verb } from '../../domain/verb.ts'
+import type { PreparedStatements } from './statements.ts'
+import type { TargetState } from './target-state.ts'
+import { planWork } from './work.ts'
+import type { Work } from './work.ts'
+
+/** A policy and what it says about this principal on this resource. */
+export interface Bench {
+  readonly snapshot: Snapshot
+  readonly scope: DecisionScope
+}
+
+/** Classifies and decides for one session. What the parser says is cached; what policy decides never is. */
+export class Judge {
+  readonly #app: GatewayApp
+  readonly #classifier: Classifier
+  readonly #watch: CatalogueWatch | undefined
+  readonly #principal: Principal
+  readonly #resource: ResourceName
+  readonly #sourceAddress: string
+  readonly #state: TargetState
+  readonly #prepared: PreparedStatements
+  #works = new WeakMap<Classified, Work>()
+  #doubt: string | undefined
+  #bench: Bench | undefined
+  #needs = new Map<Verb, boolean>()
+  /** Statements run so far, which rules may look at. */
+  ran = 0
+
+  constructor(of: {
+    readonly app: GatewayApp
+    readonly classifier: Classifier
+    readonly watch: CatalogueWatch | undefined
+    readonly principal: Principal
+    readonly resource: ResourceName
+    readonly sourceAddress: string
+    readonly state: TargetState
+    readonly prepared: PreparedStatements
+  }) {
+    this.#app = of.app
+    this.#classifier = of.classifier
+    this.#watch = of.watch
+    this.#principal = of.principal
+    this.#resource = of.resource
+    this.#sourceAddress = of.sourceAddress
+    this.#state = of.state
+    this.#prepared = of.prepared
+  }
+
+  /** What `text` does, in the session as it is now. */
+  work(text: string): Work {
+    const classified = this.#classifier.classify(text, this.#watch?.current(), this.#state.searchPath)
+    const doubt = this.#state.temporaryCode
+      ? 'temporary objects of this session may run code under known names'
+      : undefined
+    if (doubt !== this.#doubt) {
+      this.#doubt = doubt
+      this.#works = new WeakMap()
+    }
+    const known = this.#works.get(classified)
+    if (known !== undefined) return known
+    const work = planWork(this.#resource, classified, (name) => this.#prepared.get(name)?.body, doubt)
+    // What EXECUTE does depends on what was prepared: looked up every time.
+    if (work.effects.every((effect) => effect.kind !== 'execute')) this.#works.set(classified, work)
+    return work
+  }
+
+  /** The policy in force; undefined when it cannot be had, or the resource is no more. */
+  bench(): Bench | undefined {
+    const snapshot = this.#app.policy()
+    if (snapshot === undefined) return undefined
+    if (this.#bench?.snapshot !== snapshot) {
+      const principal = snapshot.people.get(this.#principal.id) ?? this.#principal
+      const scope = snapshot.scope(principal, this.#resource)
+      this.#needs.clear()
+      this.#bench = scope === undefined ? undefined : { snapshot, scope }
+    }
+    return this.#bench
+  }
+
+  /** Whether a rule that may match wants the planner's guess. */
+  needsEstimate(work: Work, bench: Bench): boolean {
+    return work.verbs.some((verb) => {
+      const known = this.#needs.get(verb)
+      if (known !== undefined) return known
+      const needs = bench.scope.needsEstimate(verb)
+      this.#needs.set(verb, needs)
+      return needs
+    })
+  }
+
+  /** Undefined for an empty text, which does nothing. */
+  decide(actions: readonly Action[], bench: Bench): Decision | undefined {
+    const first = actions[0]
+    if (first === undefined) return undefined
+    const context = { now: this.#app.now(), sourceAddress: this.#sourceAddress, sessionStatements: this.ran }
+    if (actions.length === 1) return bench.scope.decide(first, context)
+    return combine(actions.map((action) => bench.scope.decide(action, context)))
+  }
+}
+
+/** The same actions, with what the planner guesses. */
+export const withEstimate = (actions: readonly Action[], estimate: Estimate | undefined): readonly Action[] =>
+  estimate === undefined ? actions : actions.map((action) => ({ ...action, facts: { ...action.facts, estimate } }))

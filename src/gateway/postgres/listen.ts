@@ -1,0 +1,134 @@
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
+import type { SecureContextOptions } from 'node:tls'
+import type { CatalogueSource } from '../../app/ports/catalogue.ts'
+import type { GatewayApp } from '../../app/ports/gateway.ts'
+import type { TargetControl } from '../../app/ports/target.ts'
+import type { Classifier } from '../../classify/postgres/shape.ts'
+import { encodeTold } from '../../wire/postgres/encode.ts'
+import { CancelKeys } from './cancel-keys.ts'
+import { serve } from './serve.ts'
+import { fatal } from './told.ts'
+import { welcome } from './welcome.ts'
+
+export interface GatewayLimits {
+  /** Client connections at once, those that are still signing in included. */
+  readonly connections: number
+  /** Of those, how many may be signing in. */
+  readonly signingIn: number
+  /** From the first byte to a proven principal, in ms. */
+  readonly signInMs: number
+  /** For the target to answer, in ms. */
+  readonly connectMs: number
+  /** Longest hold inside a transaction, in ms: it keeps locks. */
+  readonly holdInTransactionMs: number
+}
+export const GATEWAY_LIMITS: GatewayLimits = {
+  connections: 2000,
+  signingIn: 200,
+  signInMs: 15_000,
+  connectMs: 10_000,
+  holdInTransactionMs: 60_000,
+}
+
+export interface GatewayLog {
+  info(about: object, message: string): void
+  warn(about: object, message: string): void
+  error(about: object, message: string): void
+}
+
+export interface GatewayOptions {
+  readonly app: GatewayApp
+  readonly classifier: Classifier
+  readonly catalogue: CatalogueSource
+  readonly control: TargetControl
+  readonly tls: SecureContextOptions
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly log: GatewayLog
+  readonly limits?: Partial<GatewayLimits>
+}
+export interface Gateway {
+  readonly port: number
+  /** Open client connections, for metrics. */
+  connections(): number
+  /** Refuses new connections, cuts the open ones, and resolves once every session is closed. Safe to repeat. */
+  close(): Promise<void>
+}
+
+/** Listen for PostgreSQL clients. Rejects when the address cannot be had. */
+export async function startPostgresGateway(options: GatewayOptions): Promise<Gateway> {
+  const limits = { ...GATEWAY_LIMITS, ...options.limits }
+  const tls = createSecureContext({ minVersion: 'TLSv1.2', ...options.tls })
+  const keys = new CancelKeys()
+  const closing = new AbortController()
+  const guests = new Set<Promise<void>>()
+  const sockets = new Set<Socket>()
+  let signingIn = 0
+
+  const receive = async (plain: Socket): Promise<void> => {
+    let last: Socket = plain
+    plain.on('error', () => undefined)
+    plain.setNoDelay(true)
+    plain.setKeepAlive(true, 30_000)
+    if (sockets.size > limits.connections || signingIn >= limits.signingIn) {
+      plain.end(encodeTold(fatal('53300', 'too many connections to this gateway')))
+      setTimeout(() => plain.destroy(), 500).unref()
+      return
+    }
+    signingIn += 1
+    const late = setTimeout(() => last.destroy(), limits.signInMs)
+    const secured = (socket: Socket) => {
+      socket.on('error', () => undefined)
+      last = socket
+    }
+    let guest
+    try {
+      guest = await welcome({ app: options.app, keys, tls, secured }, plain)
+    } finally {
+      clearTimeout(late)
+      signingIn -= 1
+      if (guest === undefined) setTimeout(() => last.destroy(), 500).unref()
+    }
+    if (guest !== undefined) {
+      await serve({ ...options, limits, keys, closing: closing.signal }, guest, plain.remoteAddress ?? 'unknown')
+    }
+  }
+
+  // Half-open, so that what a client still reads reaches it after it has said that it sends no more.
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    const done = receive(socket)
+      .catch((error: unknown) => {
+        options.log.error({ err: error }, 'a connection failed')
+        socket.destroy()
+      })
+      .finally(() => guests.delete(done))
+    guests.add(done)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  server.on('error', (error) => options.log.error({ err: error }, 'the gateway cannot take connections'))
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => sockets.size,
+    async close() {
+      closing.abort()
+      if (server.listening) server.close()
+      const patience = setTimeout(() => {
+        for (const socket of sockets) socket.destroy()
+      }, 3000)
+      await Promise.all(guests)
+      clearTimeout(patience)
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}

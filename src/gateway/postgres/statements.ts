@@ -1,0 +1,48 @@
+import type { StatementShape } from '../../classify/postgres/shape.ts'
+
+/** A prepared statement of the target's session, made by Parse or by PREPARE. */
+export interface Prepared {
+  /** The text of the Parse, or of the whole PREPARE; what the target lists in pg_prepared_statements. */
+  readonly text: string
+  readonly types: readonly number[]
+  /** Set for PREPARE: what EXECUTE of it does. A Bind to it is refused, since its text is not the one to decide. */
+  readonly body?: StatementShape
+}
+
+/**
+ * What the target's session has prepared, by name, followed by content: a name means what was last made under it.
+ * A name that is not known here is refused, whatever the target may know.
+ */
+export class PreparedStatements {
+  readonly #byName = new Map<string, Prepared>()
+
+  get(name: string): Prepared | undefined {
+    return this.#byName.get(name)
+  }
+  /** Answers how to take it back. */
+  set(name: string, prepared: Prepared): () => void {
+    const before = this.#byName.get(name)
+    this.#byName.set(name, prepared)
+    return () => this.#restore(name, before)
+  }
+  delete(name: string): () => void {
+    const before = this.#byName.get(name)
+    this.#byName.delete(name)
+    return () => this.#restore(name, before)
+  }
+  clear(): void {
+    this.#byName.clear()
+  }
+  /** Forget every statement that the target no longer has, or has under the same name with another text. */
+  reconcile(listed: readonly (readonly [string, string])[]): void {
+    const texts = new Map(listed)
+    for (const [name, prepared] of this.#byName) {
+      if (name !== '' && texts.get(name) !== prepared.text) this.#byName.delete(name)
+    }
+  }
+
+  #restore(name: string, before: Prepared | undefined): void {
+    if (before === undefined) this.#byName.delete(name)
+    else this.#byName.set(name, before)
+  }
+}

@@ -1,0 +1,388 @@
+import type { Duplex } from 'node:stream'
+import {
+  BACKEND,
+  decodeDataRow,
+  decodeFields,
+  decodeParameterStatus,
+  decodeReady,
+  isRowDescription,
+  rowsOf,
+  targetLimits,
+} from '../../wire/postgres/backend.ts'
+import type { TransactionStatus } from '../../wire/postgres/backend.ts'
+import { DataRowCheck } from '../../wire/postgres/data-row.ts'
+import { FrameReader } from '../../wire/postgres/frame.ts'
+import type { Piece } from '../../wire/postgres/frame.ts'
+import {
+  encodeBind,
+  encodeClose,
+  encodeExecute,
+  encodeParse,
+  encodeQuery,
+  FLUSH,
+  SYNC,
+} from '../../wire/postgres/frontend.ts'
+import { Outbox } from './outbox.ts'
+
+/** How one run of a statement ends, told by what the target answers. */
+export interface RunListener {
+  rows(count: number): void
+  /** `suspended`: a row limit was reached, the portal may go on. */
+  ended(how: 'succeeded' | 'failed' | 'suspended', sqlstate?: string): void
+}
+
+/** One answer that the target owes, in the order of what was sent. */
+export interface Expected {
+  readonly kind: 'parse' | 'bind' | 'close' | 'describe' | 'execute' | 'query' | 'sync'
+  readonly run?: RunListener
+  /** A question of the gateway's own: the client sees nothing of the answer. */
+  readonly hidden?: Hidden
+  /** The client reads this in place of the target's error. */
+  readonly instead?: Buffer
+  /** Takes back what the gateway believed because of this message, when the target refuses or skips it. */
+  readonly undo?: (skipped: boolean) => void
+  /** It was answered well. */
+  readonly done?: () => void
+  /** COPY FROM STDIN may begin. */
+  readonly copies?: boolean
+}
+interface Hidden {
+  readonly row?: (values: readonly (string | null)[]) => void
+  readonly failed?: (frame: Buffer, fields: ReadonlyMap<string, string>) => void
+}
+
+export interface TargetHooks {
+  /** Whole or part of a message for the client. Aliases a chunk. */
+  deliver(bytes: Buffer): void
+  parameter(name: string, value: string): void
+  /** Everything in a chunk was handled: write out, and go on with what waited. */
+  settled(): void
+  ready(status: TransactionStatus): void
+  /** The target broke the protocol, in words for the log. */
+  violation(what: string): void
+  left(): void
+}
+
+/** Reached by parsing alone, this text fails in every PostgreSQL: it fails the transaction that a refusal stands in. */
+const ALWAYS_FAILS = 'holdpoint: refused before it reached the database'
+/** Names no client would use for its own statements and portals. */
+const OWN = 'holdpoint.d1f0c2'
+
+/**
+ * The gateway's side of the connection to a target: what was sent, what is owed for it, and the transaction that it
+ * left the target in. Every message of the target is matched with what is owed; one that does not fit is a violation.
+ */
+export class TargetLine {
+  readonly #socket: Duplex
+  readonly #hooks: TargetHooks
+  readonly #reader = new FrameReader(targetLimits)
+  readonly #rows = new DataRowCheck()
+  readonly #out: Outbox
+  readonly #owed: Expected[] = []
+  #idle: (() => void)[] = []
+  status: TransactionStatus = 'idle'
+  /** Bind or Execute went out since the last Sync: an implicit transaction may be open. */
+  unsynced = false
+  /** The target reported an error and ignores everything up to the next Sync. */
+  skipping = false
+  /** `awaiting`: a COPY FROM STDIN may begin or has ended, and nothing may be sent before the target says. */
+  copy: 'none' | 'awaiting' | 'in' = 'none'
+  #ended = false
+
+  constructor(socket: Duplex, hooks: TargetHooks) {
+    this.#socket = socket
+    this.#hooks = hooks
+    this.#out = new Outbox(socket)
+  }
+
+  /** Begin to read; `early` came with the last message of the start-up. */
+  open(early: Buffer): void {
+    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    this.#socket.on('close', () => this.#leave())
+    this.#socket.on('end', () => this.#leave())
+    this.#socket.on('error', () => this.#leave())
+    if (early.length > 0) this.#receive(early)
+  }
+
+  get quiet(): boolean {
+    return this.#owed.length === 0
+  }
+  /** A transaction is open, said or unsaid. */
+  get inTransaction(): boolean {
+    return this.status !== 'idle' || this.unsynced
+  }
+  /** Whole messages only were handed to the client so far. */
+  get atBoundary(): boolean {
+    return this.#reader.atBoundary
+  }
+  get bytesSent(): number {
+    return this.#out.sent
+  }
+
+  send(bytes: Buffer, expected?: Expected): void {
+    this.#out.add(bytes)
+    if (expected === undefined) return
+    this.#owed.push(expected)
+    if (expected.kind === 'bind' || expected.kind === 'execute') this.unsynced = true
+    // Whatever comes behind a Sync is not skipped any more.
+    if (expected.kind === 'sync' || expected.kind === 'query') this.skipping = false
+    if (expected.copies !== true) return
+    this.copy = 'awaiting'
+    // Nothing more is sent until the target answers, so it must not wait for a Sync.
+    if (expected.kind === 'execute') this.#out.add(FLUSH)
+  }
+  /** False when the target is slower than the client. */
+  flush(): boolean {
+    return this.#out.flush()
+  }
+
+  /** Resolves once the target has answered everything that was sent, or has left. */
+  async drain(): Promise<void> {
+    if (this.#ended || this.#owed.length === 0) return
+    const last = this.#owed.at(-1)?.kind
+    if (last !== 'sync' && last !== 'query') this.#out.add(FLUSH)
+    this.flush()
+    await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  /**
+   * Ask the target something on the client's own connection, unseen by it. Only when drained and not `failed`.
+   * Undefined when it could not be had.
+   */
+  async ask(sql: string): Promise<readonly (readonly (string | null)[])[] | undefined> {
+    const found: (readonly (string | null)[])[] = []
+    let failed = false
+    const hidden: Hidden = { row: (values) => void found.push(values), failed: () => void (failed = true) }
+    const within = this.unsynced
+    this.send(encodeParse(OWN, sql), { kind: 'parse', hidden })
+    this.send(encodeBind(OWN, OWN), { kind: 'bind', hidden })
+    this.send(encodeExecute(OWN), { kind: 'execute', hidden })
+    this.send(encodeClose('portal', OWN), { kind: 'close', hidden })
+    this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
+    // INVARIANT: a Sync would commit an implicit transaction that the client has not finished.
+    if (!within) this.send(SYNC, { kind: 'sync', hidden })
+    await this.drain()
+    return failed || this.#ended ? undefined : found
+  }
+
+  /**
+   * Whether the target's own grammar refuses `text`: its error then, ready for the client, and the transaction
+   * failed as it would have. Undefined when it may accept the text, or that cannot be told.
+   */
+  async refuses(text: string): Promise<Buffer | undefined> {
+    let error: Buffer | undefined
+    const hidden: Hidden = {
+      failed: (frame, fields) => {
+        // Several statements in one text are refused by a Parse for that reason alone, after the grammar took them.
+        if (fields.get('C') === '42601' && (fields.get('R') ?? 'exec_parse_message') !== 'exec_parse_message') {
+          error = Buffer.from(frame)
+        }
+      },
+    }
+    this.send(encodeParse(OWN, text), { kind: 'parse', hidden })
+    this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
+    this.send(SYNC, { kind: 'sync', hidden })
+    await this.drain()
+    return error
+  }
+
+  /** Refuse inside what is open on the target: its transaction fails too, and the client reads `told` at its place. */
+  failQuery(told: Buffer): void {
+    this.send(encodeQuery(ALWAYS_FAILS), { kind: 'query', instead: told })
+  }
+  failExtended(told: Buffer): void {
+    this.send(encodeParse(OWN, ALWAYS_FAILS), { kind: 'parse', instead: told })
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  #leave(): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const owed of this.#owed) owed.run?.ended('failed', '08006')
+    this.#owed.length = 0
+    this.#wake()
+    this.#hooks.left()
+  }
+
+  #wake(): void {
+    const waiting = this.#idle
+    if (waiting.length === 0) return
+    this.#idle = []
+    for (const resolve of waiting) resolve()
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#ended) return
+    this.#reader.push(chunk)
+    for (;;) {
+      const piece = this.#reader.next()
+      if (piece === undefined) break
+      const wrong =
+        piece.kind === 'violation' ? `${piece.reason} (type ${piece.tag}, ${piece.length} bytes)` : this.#take(piece)
+      if (wrong === undefined) continue
+      this.#ended = true
+      for (const owed of this.#owed) owed.run?.ended('failed', '08P01')
+      this.#owed.length = 0
+      this.#wake()
+      this.#hooks.violation(wrong)
+      return
+    }
+    if (this.#owed.length === 0) this.#wake()
+    this.#hooks.settled()
+  }
+
+  /** Handles one piece; answers in words what is wrong with it. */
+  #take(piece: Piece): string | undefined {
+    const head = this.#owed[0]
+    const shown = head?.hidden === undefined
+    switch (piece.tag) {
+      case BACKEND.DataRow:
+        if (head === undefined || (head.kind !== 'query' && head.kind !== 'execute'))
+          return 'a row that nobody asked for'
+        if (!this.#rows.accept(piece)) return 'a row whose columns do not add up'
+        if (shown) this.#hooks.deliver(piece.bytes)
+        else if (piece.first && piece.last) head.hidden?.row?.(decodeDataRow(piece.bytes) ?? [])
+        return undefined
+      case BACKEND.Notice:
+      case BACKEND.Notification:
+        this.#hooks.deliver(piece.bytes)
+        return undefined
+      case BACKEND.ParameterStatus: {
+        const parameter = decodeParameterStatus(piece.bytes)
+        if (parameter === undefined) return 'a malformed parameter status'
+        this.#hooks.parameter(parameter.name, parameter.value)
+        this.#hooks.deliver(piece.bytes)
+        return undefined
+      }
+      case BACKEND.Error:
+        return this.#fail(piece.bytes, head)
+      case BACKEND.ReadyForQuery:
+        return this.#ready(piece.bytes, head)
+      default:
+        return head === undefined ? 'a message that nobody asked for' : this.#answer(piece, head, shown)
+    }
+  }
+
+  #answer(piece: Piece, head: Expected, shown: boolean): string | undefined {
+    const kind = head.kind
+    const runs = kind === 'query' || kind === 'execute'
+    let consumed = false
+    switch (piece.tag) {
+      case BACKEND.ParseComplete:
+        consumed = kind === 'parse'
+        if (!consumed) return 'an unexpected ParseComplete'
+        break
+      case BACKEND.BindComplete:
+        consumed = kind === 'bind'
+        if (!consumed) return 'an unexpected BindComplete'
+        break
+      case BACKEND.CloseComplete:
+        consumed = kind === 'close'
+        if (!consumed) return 'an unexpected CloseComplete'
+        break
+      case BACKEND.ParameterDescription:
+        if (kind !== 'describe') return 'an unexpected ParameterDescription'
+        break
+      case BACKEND.NoData:
+        consumed = kind === 'describe'
+        if (!consumed) return 'an unexpected NoData'
+        break
+      case BACKEND.RowDescription:
+        if (!isRowDescription(piece.bytes)) return 'a row description that does not add up'
+        consumed = kind === 'describe'
+        if (!consumed && !runs) return 'an unexpected RowDescription'
+        break
+      case BACKEND.CommandComplete:
+        if (!runs) return 'an unexpected CommandComplete'
+        head.run?.rows(rowsOf(piece.bytes) ?? 0)
+        consumed = kind === 'execute'
+        if (consumed) head.run?.ended('succeeded')
+        break
+      case BACKEND.EmptyQuery:
+        if (!runs) return 'an unexpected EmptyQueryResponse'
+        consumed = kind === 'execute'
+        if (consumed) head.run?.ended('succeeded')
+        break
+      case BACKEND.PortalSuspended:
+        consumed = kind === 'execute'
+        if (!consumed) return 'an unexpected PortalSuspended'
+        head.run?.ended('suspended')
+        break
+      case BACKEND.CopyIn:
+        if (!runs || head.copies !== true) return 'an unexpected CopyInResponse'
+        this.copy = 'in'
+        break
+      case BACKEND.CopyOut:
+      case BACKEND.CopyData:
+      case BACKEND.CopyDone:
+        if (!runs) return 'copy data that nobody asked for'
+        break
+      default:
+        return 'a message of an unexpected type'
+    }
+    if (shown) this.#hooks.deliver(piece.bytes)
+    if (consumed) {
+      this.#owed.shift()
+      head.done?.()
+      if (head.copies === true) this.copy = 'none'
+    }
+    return undefined
+  }
+
+  #fail(frame: Buffer, head: Expected | undefined): string | undefined {
+    const fields = decodeFields(frame)
+    if (fields === undefined) return 'a malformed error'
+    const severity = fields.get('V') ?? fields.get('S')
+    const sqlstate = fields.get('C') ?? 'XX000'
+    const fatal = severity === 'FATAL' || severity === 'PANIC'
+    if (head === undefined && !fatal) return 'an error that answers nothing'
+    if (head === undefined || fatal) {
+      // The target ends the session by itself (shut down, terminated, idle too long): pass its words on.
+      for (const owed of this.#owed) owed.run?.ended('failed', sqlstate)
+      this.#owed.length = 0
+      this.#hooks.deliver(frame)
+      return undefined
+    }
+    if (head.kind === 'sync') this.#hooks.deliver(frame) // a deferred constraint, at the commit that Sync is
+    else if (head.hidden !== undefined) head.hidden.failed?.(frame, fields)
+    else this.#hooks.deliver(head.instead ?? frame)
+    head.run?.ended('failed', sqlstate)
+    head.undo?.(false)
+    if (head.copies === true) this.copy = head.kind === 'query' ? 'awaiting' : 'none'
+    if (head.kind === 'query' || head.kind === 'sync') return undefined
+    this.#owed.shift()
+    for (let next = this.#owed[0]; next !== undefined && next.kind !== 'sync'; next = this.#owed[0]) {
+      // INVARIANT: a Query behind an error and before a Sync is ignored by the target, like everything else there.
+      next.run?.ended('failed', '25P02')
+      next.undo?.(true)
+      if (next.copies === true) this.copy = 'none'
+      this.#owed.shift()
+    }
+    // A Sync that is under way already ends the skipping before anything sent from now on arrives.
+    this.skipping = this.#owed.length === 0
+    return undefined
+  }
+
+  #ready(frame: Buffer, head: Expected | undefined): string | undefined {
+    const status = decodeReady(frame)
+    if (status === undefined) return 'a transaction status that does not exist'
+    if (head === undefined || (head.kind !== 'sync' && head.kind !== 'query')) return 'an unexpected ReadyForQuery'
+    this.#owed.shift()
+    this.status = status
+    // More may have been sent behind the Sync that is answered here.
+    this.unsynced = this.#owed.some((owed) => owed.kind === 'bind' || owed.kind === 'execute')
+    this.skipping = false
+    if (head.copies === true) this.copy = 'none'
+    if (head.kind === 'query') head.run?.ended('succeeded')
+    head.done?.()
+    if (head.hidden === undefined) this.#hooks.deliver(frame)
+    this.#hooks.ready(status)
+    return undefined
+  }
+}

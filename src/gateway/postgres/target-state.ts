@@ -1,0 +1,147 @@
+import type { SessionEffect } from '../../classify/postgres/shape.ts'
+import type { SessionState } from '../../domain/request/request.ts'
+
+/** Parameters whose value gives a statement its meaning, and which the target does not always report by itself. */
+const MEANINGFUL = new Set(['search_path', 'role', 'session_authorization'])
+
+/**
+ * Everything that gives a text its meaning, asked in one row. Names and operators are qualified: the session's own
+ * search path may hide any of them.
+ */
+export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), current_user::pg_catalog.text,
+ pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('TimeZone'),
+ pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('holdpoint.reason', true),
+ pg_catalog.array_to_json(ARRAY(
+   SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c
+   WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() AND c.relkind OPERATOR(pg_catalog.<>) 'i'
+   UNION ALL
+   SELECT pg_catalog.concat(p.proname, '()') FROM pg_catalog.pg_proc p
+   WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()))::pg_catalog.text,
+ (EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+    AND (c.relkind OPERATOR(pg_catalog.=) 'v' OR c.relkind OPERATOR(pg_catalog.=) 'f' OR c.relhasrules OR c.relhastriggers OR c.relrowsecurity))
+  OR EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.typnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+    AND (t.typtype OPERATOR(pg_catalog.=) 'd' OR t.typtype OPERATOR(pg_catalog.=) 'r'))
+  OR EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())
+  OR EXISTS (SELECT FROM pg_catalog.pg_operator o WHERE o.oprnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()))::pg_catalog.text,
+ pg_catalog.array_to_json(ARRAY(SELECT pg_catalog.json_build_array(s.name, s.statement)
+   FROM pg_catalog.pg_prepared_statements s))::pg_catalog.text`
+
+/** What the gateway knows of the session on the target. Whenever it may be wrong it is `stale`, and read again. */
+export class TargetState {
+  readonly database: string
+  role = ''
+  searchPath = ''
+  encoding = ''
+  timeZone = ''
+  standardConformingStrings = true
+  temporaryObjects: readonly string[] = []
+  /** Temporary views, functions, types or the like exist: they may hide a known name and run code in its place. */
+  temporaryCode = false
+  /** Given by the client, told to reviewers. */
+  reason: string | undefined
+  /** Must be read again before the next statement is decided. */
+  stale = true
+  /** The target's own catalogue may have changed through this session. */
+  catalogueStale = false
+  /** A parameter was set inside a transaction: its end may put the old value back. */
+  #setInside = false
+
+  constructor(database: string) {
+    this.database = database
+  }
+
+  /** Something was done whose effect is only known by looking. */
+  doubt(): void {
+    this.stale = true
+    this.catalogueStale = true
+  }
+
+  /** What a statement that is being sent does to the session. `changes`: it needs a verb that may change anything. */
+  follow(effect: SessionEffect, changes: boolean): void {
+    if (changes) this.doubt()
+    switch (effect.kind) {
+      case 'set':
+        if (effect.name.toLowerCase() === 'holdpoint.reason') {
+          this.reason = effect.value === '' ? undefined : effect.value
+          if (effect.value === undefined) this.stale = true
+        }
+        if (MEANINGFUL.has(effect.name.toLowerCase())) this.stale = true
+        this.#setInside = true
+        break
+      case 'reset_all':
+      case 'discard_all':
+        this.reason = undefined
+        this.stale = true
+        break
+      case 'commit':
+      case 'rollback':
+      case 'savepoint':
+      case 'other_transaction':
+        if (this.#setInside) this.stale = true
+        break
+      case 'temporary':
+      case 'unseen':
+        this.doubt()
+        break
+      case 'none':
+      case 'begin':
+      case 'prepare':
+      case 'execute':
+      case 'deallocate':
+        break
+      default:
+        effect satisfies never
+    }
+  }
+
+  /** A statement failed: what it or its transaction had set may be undone. */
+  failed(): void {
+    if (this.#setInside) this.stale = true
+  }
+
+  /** The target reports a parameter. Answers in words when the session cannot go on with it. */
+  report(name: string, value: string): string | undefined {
+    if (name === 'TimeZone') this.timeZone = value
+    if (name === 'client_encoding') {
+      this.encoding = value
+      if (value.toUpperCase() !== 'UTF8') return `client_encoding became ${value}; only UTF8 is understood here`
+    }
+    if (name === 'standard_conforming_strings') {
+      this.standardConformingStrings = value === 'on'
+      if (value !== 'on')
+        return 'standard_conforming_strings was turned off; string literals would be read differently here'
+    }
+    return undefined
+  }
+
+  /** Takes in the one row of STATE_QUERY. False when it is not what was asked for. */
+  read(row: readonly (string | null)[] | undefined, inTransaction: boolean): boolean {
+    const [searchPath, role, encoding, timeZone, strings, reason, objects, code] = row ?? []
+    if (typeof searchPath !== 'string' || typeof role !== 'string' || typeof encoding !== 'string') return false
+    if (typeof timeZone !== 'string' || typeof strings !== 'string' || typeof objects !== 'string') return false
+    this.searchPath = searchPath
+    this.role = role
+    this.encoding = encoding
+    this.timeZone = timeZone
+    this.standardConformingStrings = strings === 'on'
+    this.temporaryObjects = JSON.parse(objects) as string[]
+    this.temporaryCode = code !== 'false'
+    if (typeof reason === 'string' && reason !== '') this.reason = reason
+    this.stale = false
+    if (!inTransaction) this.#setInside = false
+    return true
+  }
+
+  snapshot(inTransaction: boolean): SessionState {
+    return {
+      database: this.database,
+      role: this.role,
+      searchPath: this.searchPath,
+      encoding: this.encoding,
+      timeZone: this.timeZone,
+      standardConformingStrings: this.standardConformingStrings,
+      inTransaction,
+      temporaryObjects: this.temporaryObjects,
+    }
+  }
+}

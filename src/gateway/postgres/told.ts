@@ -1,0 +1,145 @@
+import type { PrincipalId } from '../../domain/ids.ts'
+import type { Decision, Requirement } from '../../domain/policy/decision.ts'
+import type { Snapshot } from '../../domain/policy/snapshot.ts'
+import type { Estimate } from '../../domain/action.ts'
+import type { Told } from '../../wire/postgres/encode.ts'
+import type { HoldOpened } from '../../app/ports/gateway.ts'
+
+/** Every sentence a client of the gateway reads. */
+
+type Opened = Extract<HoldOpened, { kind: 'held' }>
+
+const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ')
+
+function needs(requirement: Requirement): string {
+  const { pool, count } = requirement
+  switch (pool.kind) {
+    case 'team':
+      return `${count} of team ${pool.team}`
+    case 'user':
+      return `${pool.user}`
+    case 'sponsor':
+      return `sponsor ${pool.user}`
+    case 'role':
+      return `${count} with the role ${pool.role}`
+    case 'nobody':
+      return `${count} of ${pool.wanted}, where nobody stands`
+    default:
+      return pool satisfies never
+  }
+}
+
+function why(decision: Decision, because: string | undefined): string {
+  switch (decision.cause) {
+    case 'unknown_action':
+      return because === undefined ? 'it could not be classified' : `it could not be classified: ${oneLine(because)}`
+    case 'expression_failed':
+      return `a rule failed: ${decision.failures.map((failure) => `${failure.rule}: ${oneLine(failure.message)}`).join('; ')}`
+    case 'incomplete_profile':
+      return 'the profile has no owner or no classification'
+    case 'default':
+      return 'no rule allows it'
+    case 'rule':
+      return `${decision.rules.length === 1 ? 'rule' : 'rules'} ${decision.rules.join(', ')}`
+    default:
+      return decision.cause satisfies never
+  }
+}
+
+const names = (ids: readonly PrincipalId[], snapshot: Snapshot): string => {
+  const shown = [...new Set(ids)].map((id) => snapshot.people.get(id)?.displayName ?? id)
+  const last = shown.pop()
+  return last === undefined ? 'Nobody' : shown.length === 0 ? last : `${shown.join(', ')} and ${last}`
+}
+
+/** Hours and minutes where the session is; UTC when its time zone is not a name that is known here. */
+function clock(at: number, timeZone: string): string {
+  const format = (zone: string) =>
+    new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: zone }).format(at)
+  try {
+    return format(timeZone)
+  } catch {
+    return `${format('UTC')} UTC`
+  }
+}
+
+/** J2: id, what is needed, why and where stand in the first line, because `VERBOSITY=terse` shows no other. */
+export function heldNotice(
+  opened: Opened,
+  decision: Decision,
+  of: {
+    readonly because: string | undefined
+    readonly estimate: Estimate | undefined
+    readonly timeZone: string
+    readonly snapshot: Snapshot
+    readonly expiresAt: number
+    /** A connect has no statement that could set a reason before it. */
+    readonly kind: 'statement' | 'connect'
+  },
+): Told {
+  const people = opened.needs.flatMap((need) => need.people)
+  const rows = of.estimate === undefined ? '' : `about ${Math.round(of.estimate.rows).toLocaleString('en-US')} rows. `
+  const told = `${names(people, of.snapshot)} ${new Set(people).size > 1 ? 'were' : 'was'} told.`
+  return {
+    severity: 'NOTICE',
+    code: '00000',
+    message: `held ${opened.request}: needs ${opened.needs.map(needs).join(' and ')} (${why(decision, of.because)}) ${opened.url}`,
+    detail: `${rows}Expires ${clock(of.expiresAt, of.timeZone)}. ${told}`,
+    hint:
+      of.kind === 'statement'
+        ? "Ctrl-C withdraws. SET holdpoint.reason = '...' before the statement tells them why."
+        : 'Closing the client withdraws.',
+  }
+}
+
+export const notice = (message: string): Told => ({ severity: 'NOTICE', code: '00000', message })
+
+/** `4 h`, `41 s`: the largest unit that leaves a number of at least two. */
+export function roughly(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 120) return `${seconds} s`
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
+}
+
+export const refusedByPolicy = (decision: Extract<Decision, { outcome: 'deny' }>): Told => ({
+  severity: 'ERROR',
+  code: '42501',
+  message:
+    decision.rules.length === 0
+      ? `refused: ${oneLine(decision.message)}`
+      : `refused by rule ${decision.rules.join(', ')}: ${oneLine(decision.message)}`,
+  detail: 'Nothing reached the database.',
+})
+
+export const deniedBy = (request: string, by: string, words: string): Told => ({
+  severity: 'ERROR',
+  code: '42501',
+  message: `${request} denied by ${by}: ${oneLine(words)}`,
+  detail: 'Nothing reached the database.',
+})
+
+export const withdrawn = (request: string): Told => ({
+  severity: 'ERROR',
+  code: '57014',
+  message: 'withdrawn; nothing reached the database',
+  detail: `${request} was withdrawn.`,
+})
+
+export const timedOut = (request: string, capped: boolean): Told => ({
+  severity: 'ERROR',
+  code: '57014',
+  message: `${request} expired: nobody decided in time; nothing reached the database`,
+  hint: capped
+    ? 'Inside a transaction a hold is short, because locks are kept. Run the statement by itself, or ask for a window: hp request.'
+    : `Ask again with: hp retry ${request}`,
+})
+
+/** I7: says that it was a failure, and refuses. */
+export const failure = (what: string): Told => ({
+  severity: 'ERROR',
+  code: '58000',
+  message: `${what} (failure); nothing reached the database`,
+})
+
+export const notUnderstood = (what: string): Told => ({ severity: 'ERROR', code: '0A000', message: what })
+export const fatal = (code: string, message: string): Told => ({ severity: 'FATAL', code, message })

@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { SecureContext } from 'node:tls'
+import type { GatewayApp } from '../../app/ports/gateway.ts'
+import type { Principal } from '../../domain/principal.ts'
+import {
+  encodeAuthenticationOk,
+  encodeNegotiate,
+  encodeSasl,
+  encodeSaslContinue,
+  encodeSaslFinal,
+  encodeTold,
+} from '../../wire/postgres/encode.ts'
+import { decodeSaslInitial, signInLimits } from '../../wire/postgres/frontend.ts'
+import { HEADER } from '../../wire/postgres/frame.ts'
+import { NEWEST_MINOR } from '../../wire/postgres/startup.ts'
+import { SCRAM_MECHANISM } from '../../wire/postgres/auth/scram-keys.ts'
+import { challenge, verify } from '../../wire/postgres/auth/scram-server.ts'
+import type { CancelKeys } from './cancel-keys.ts'
+import { Packets } from './packets.ts'
+import { printable, readStartup } from './startup-parameters.ts'
+import type { Startup } from './startup-parameters.ts'
+import { fatal } from './told.ts'
+
+/** A client that proved who it is. AuthenticationOk was sent; nothing is read from the socket now. */
+export interface Guest {
+  readonly socket: Socket
+  readonly startup: Startup
+  readonly minor: number
+  readonly principal: Principal
+  readonly token: string
+}
+export interface WelcomeParts {
+  readonly app: GatewayApp
+  readonly keys: CancelKeys
+  readonly tls: SecureContext
+  /** Called with the socket to close in the end, once it is another one than at first. */
+  readonly secured: (socket: Socket) => void
+}
+
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
+
+/** A client that is turned away reads why, where its protocol has a place for it. */
+class TurnedAway extends Error {
+  readonly code: string
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+/** Closed without a word: a cancel that was dealt with, a client that left, or one that may be an attack on TLS. */
+class Silence extends Error {}
+
+/**
+ * From the first byte to a proven principal. Undefined when there is none: the client was told why, and is closed.
+ * The caller closes the socket and bounds the time.
+ */
+export async function welcome(parts: WelcomeParts, plain: Socket): Promise<Guest | undefined> {
+  let socket = plain
+  const secured = (now: Socket) => {
+    socket = now
+    parts.secured(now)
+  }
+  try {
+    return await authenticate(parts, await negotiate({ ...parts, secured }, plain))
+  } catch (error) {
+    if (error instanceof Silence) return undefined
+    const told =
+      error instanceof TurnedAway
+        ? fatal(error.code, error.message)
+        : fatal('58000', 'who you are could not be checked (failure)')
+    if (socket.writable) socket.end(encodeTold(told))
+    if (!(error instanceof TurnedAway)) throw error
+    return undefined
+  }
+}
+
+interface Negotiated {
+  readonly socket: Socket
+  readonly packets: Packets
+  readonly startup: Startup
+  readonly minor: number
+}
+
+/** Encryption, cancel requests and the StartupMessage (section 54.2.1, 54.2.11). */
+async function negotiate(parts: WelcomeParts, plain: Socket): Promise<Negotiated> {
+  let socket = plain
+  let packets = new Packets(plain)
+  let encrypted = false
+  for (let asked = 0; ; asked++) {
+    const decoded = await packets.startup()
+    if (decoded.kind === 'closed' || asked > 3) throw new Silence()
+    if (decoded.kind === 'violation') throw new TurnedAway('08P01', VIOLATIONS[decoded.reason])
+    const { packet, rest } = decoded
+    // CVE-2021-23214 and its kin: what stands behind this packet was not sent inside the TLS it asks for,
+    // and no client speaks ahead of the challenge.
+    if (rest.length > 0) {
+      if (packet.kind === 'startup') throw new TurnedAway('08P01', 'unexpected data behind the startup message')
+      throw new Silence()
+    }
+    switch (packet.kind) {
+      case 'cancel_request':
+        parts.keys.use(packet.pid, packet.secret)
+        throw new Silence()
+      case 'gssenc_request':
+        if (encrypted) throw new Silence()
+        socket.write('N')
+        break
+      case 'ssl_request': {
+        if (encrypted) throw new Silence()
+        packets.release()
+        socket = await secure(parts, plain)
+        packets = new Packets(socket)
+        encrypted = true
+        break
+      }
+      case 'startup': {
+        if (!encrypted && !LOOPBACK.test(plain.remoteAddress ?? '')) {
+          throw new TurnedAway(
+            '28000',
+            'this gateway takes connections from other machines with TLS only (sslmode=require)',
+          )
+        }
+        const read = readStartup(packet.parameters)
+        if (!read.ok) throw new TurnedAway(read.code, read.message)
+        if (packet.minor > NEWEST_MINOR || read.unknownOptions.length > 0) {
+          socket.write(encodeNegotiate(Math.min(packet.minor, NEWEST_MINOR), read.unknownOptions))
+        }
+        return { socket, packets, startup: read.startup, minor: Math.min(packet.minor, NEWEST_MINOR) }
+      }
+      default:
+        packet satisfies never
+    }
+  }
+}
+
+const VIOLATIONS = {
+  bad_length: 'a startup packet of an impossible length',
+  bad_body: 'a malformed startup packet',
+  not_postgres: 'this port speaks the PostgreSQL protocol; this does not look like it',
+  old_protocol: 'protocol 2 and older are not spoken here',
+  new_protocol: 'only protocol 3 is spoken here',
+} as const
+
+/** Answer `S` and begin TLS on the same connection. */
+function secure(parts: WelcomeParts, plain: Socket): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    plain.write('S')
+    const secured = new TLSSocket(plain, { isServer: true, secureContext: parts.tls, requestCert: false })
+    parts.secured(secured)
+    const fail = () => reject(new Silence())
+    secured.on('error', fail)
+    secured.once('close', fail)
+    secured.once('secure', () => {
+      secured.off('close', fail)
+      resolve(secured)
+    })
+  })
+}
+
+/** SCRAM-SHA-256 against every live gateway token of the user. An unknown name goes all the way, and fails at its end. */
+async function authenticate(parts: WelcomeParts, from: Negotiated): Promise<Guest> {
+  const { socket, packets, startup } = from
+  const said = () => new TurnedAway('28P01', `sign-in failed for user "${printable(startup.user)}"`)
+  const verifiers = await parts.app.verifiers(startup.user)
+  socket.write(encodeSasl([SCRAM_MECHANISM]))
+  const initial = decodeSaslInitial(await answer(packets))
+  if (initial?.data === undefined || initial.mechanism !== SCRAM_MECHANISM)
+    throw new TurnedAway('08P01', 'malformed SCRAM message')
+  const nonce = randomBytes(18).toString('base64')
+  const first = challenge(initial.data, { salt: verifiers.salt, iterations: verifiers.iterations, nonce })
+  if (first.kind === 'violation')
+    throw new TurnedAway('08P01', `malformed SCRAM message (${first.reason.replaceAll('_', ' ')})`)
+  socket.write(encodeSaslContinue(first.message))
+  const last = verify(first.exchange, (await answer(packets)).subarray(HEADER), verifiers.keys)
+  if (last.kind === 'violation')
+    throw new TurnedAway('08P01', `malformed SCRAM message (${last.reason.replaceAll('_', ' ')})`)
+  const { principal } = verifiers
+  if (last.kind === 'refused' || principal === undefined || principal.disabled) throw said()
+  if (packets.release().length > 0) throw new TurnedAway('08P01', 'unexpected data behind the sign-in')
+  socket.write(Buffer.concat([encodeSaslFinal(last.message), encodeAuthenticationOk()]))
+  return { socket, startup, minor: from.minor, principal, token: last.token }
+}
+
+/** One answer of the client; a StartupMessage or anything else in its place ends the connection (CVE-2026-107350). */
+async function answer(packets: Packets): Promise<Buffer> {
+  const piece = await packets.message(signInLimits)
+  if (piece.kind === 'closed') throw new Silence()
+  if (piece.kind === 'violation') throw new TurnedAway('08P01', 'a message that does not belong into a sign-in')
+  return piece.bytes
+}

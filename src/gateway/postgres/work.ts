@@ -1,0 +1,154 @@
+import type { Classified, SessionEffect, StatementShape } from '../../classify/postgres/shape.ts'
+import type { Action } from '../../domain/action.ts'
+import type { ResourceName } from '../../domain/ids.ts'
+import type { Verb } from '../../domain/verb.ts'
+
+/** One client message, ready to be decided: what it does, and what must be watched when it runs. */
+export interface Work {
+  readonly classified: Classified
+  /** One a statement and verb. Empty for an empty text. */
+  readonly actions: readonly Action[]
+  readonly verbs: readonly Verb[]
+  readonly objects: readonly string[]
+  readonly effects: readonly SessionEffect[]
+  /** It may change the session or the catalogue in ways that only looking tells. */
+  readonly changes: boolean
+  /** It may begin COPY FROM STDIN. */
+  readonly copies: boolean
+  /** It names nothing that the search path could give another meaning: transaction control, SET. */
+  readonly steers: boolean
+  /** EXPLAIN may be asked about it: one statement, all of it known. */
+  readonly estimable: boolean
+  /** Why it is `unknown`, `exec` or `admin`, in words. */
+  readonly because: string | undefined
+  /** The gateway itself refuses it, in words, whatever policy says. */
+  readonly refused: string | undefined
+  /** The grammar did not take it: the target is asked whether it would. */
+  readonly syntaxError: boolean
+}
+
+const STEERING: ReadonlySet<SessionEffect['kind']> = new Set([
+  'begin',
+  'commit',
+  'rollback',
+  'savepoint',
+  'other_transaction',
+  'set',
+  'reset_all',
+  'discard_all',
+  'deallocate',
+])
+/** Verbs whose run may leave anything behind: functions, views, another role. */
+const CHANGING: ReadonlySet<Verb> = new Set(['schema', 'exec', 'admin', 'unknown'])
+const NO_SQL = { statements: [], tables: [], columns: [], hasWhere: true, functions: [] }
+
+/**
+ * Turn what the classifier says into actions.
+ * @param prepared what EXECUTE of a name does; undefined when the name is not known.
+ * @param doubt a reason why even known names may mean something else in this session.
+ */
+export function planWork(
+  resource: ResourceName,
+  classified: Classified,
+  prepared: (name: string) => StatementShape | undefined,
+  doubt: string | undefined,
+): Work {
+  if (classified.kind !== 'statements') {
+    return {
+      classified,
+      actions: [{ resource, verb: 'unknown', facts: {} }],
+      verbs: ['unknown'],
+      objects: [],
+      effects: [{ kind: 'unseen' }],
+      changes: true,
+      copies: true,
+      steers: false,
+      estimable: false,
+      because: classified.message,
+      refused: undefined,
+      syntaxError: classified.kind === 'syntax_error',
+    }
+  }
+  const actions: Action[] = []
+  const verbs = new Set<Verb>()
+  const objects = new Set<string>()
+  let because: string | undefined
+  let unsettled: string | undefined
+  for (const statement of classified.statements) {
+    const body = statement.effect.kind === 'execute' ? prepared(statement.effect.name) : undefined
+    const shape = body ?? statement
+    const lost = statement.effect.kind === 'execute' && body === undefined
+    const doubtful = lost
+      ? `the gateway does not know what was prepared under this name`
+      : steers(statement)
+        ? undefined
+        : (doubt ?? (reachesNames(shape) ? unsettled : undefined))
+    because ??= doubtful ?? shape.because
+    const sql = shape.facts
+    const needs: readonly Verb[] = doubtful === undefined ? shape.verbs : ['unknown']
+    for (const verb of needs) {
+      verbs.add(verb)
+      actions.push({ resource, verb, facts: { sql } })
+    }
+    for (const table of sql.tables) objects.add(table)
+    // What stands behind a statement that changes the meaning of names was classified before that change.
+    if (unsettles(statement.effect) || needs.some((verb) => CHANGING.has(verb))) {
+      unsettled ??= 'a statement before it in the same text may change what its names mean'
+    }
+  }
+  const only = classified.statements.length === 1 ? classified.statements[0] : undefined
+  return {
+    classified,
+    actions,
+    verbs: [...verbs].sort(),
+    objects: [...objects],
+    effects: classified.statements.map((statement) => statement.effect),
+    changes: actions.some((action) => CHANGING.has(action.verb)),
+    copies: classified.statements.some((statement) => statement.copy === 'in'),
+    steers: classified.statements.every(steers),
+    estimable: only !== undefined && only.estimable && doubt === undefined && !verbs.has('unknown'),
+    because,
+    refused: classified.statements
+      .map((statement) => refusedEffect(statement.effect))
+      .find((words) => words !== undefined),
+    syntaxError: false,
+  }
+}
+
+/** An action without facts, for what cannot even be classified. */
+export const unknownAction = (resource: ResourceName): Action => ({ resource, verb: 'unknown', facts: { sql: NO_SQL } })
+
+const steers = (statement: StatementShape): boolean =>
+  STEERING.has(statement.effect.kind) && statement.verbs.every((verb) => verb === 'connect')
+
+const reachesNames = (shape: StatementShape): boolean =>
+  shape.verbs.some((verb) => verb === 'read' || verb === 'write' || verb === 'delete' || verb === 'export')
+
+/** Puts another meaning on the names behind it. */
+function unsettles(effect: SessionEffect): boolean {
+  switch (effect.kind) {
+    case 'set':
+      return /^(search_path|role|session_authorization)$/i.test(effect.name)
+    case 'reset_all':
+    case 'discard_all':
+    case 'temporary':
+    case 'unseen':
+      return true
+    default:
+      return false
+  }
+}
+
+/** Another encoding or another reading of backslashes, and the text that people see is no longer the text that runs. */
+function refusedEffect(effect: SessionEffect): string | undefined {
+  if (effect.kind !== 'set' || effect.value === undefined) return undefined
+  const name = effect.name.toLowerCase()
+  const value = effect.value.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+  if ((name === 'client_encoding' || name === 'names') && !['utf8', 'unicode'].includes(value)) {
+    return 'client_encoding other than UTF8 is not understood here'
+  }
+  if (name === 'standard_conforming_strings' && !['on', 'true', 'yes', '1', 't', 'y'].includes(value)) {
+    return 'standard_conforming_strings = off is not understood here'
+  }
+  return undefined
+}

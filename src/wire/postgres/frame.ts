@@ -1,0 +1,177 @@
+/**
+ * Framing of the PostgreSQL wire protocol, version 3 (documentation 18, section 54.7): one byte of type,
+ * then a length that counts itself and the body. Both directions look the same after the startup packet.
+ */
+
+/** Type byte and length. */
+export const HEADER = 5
+
+/** Consecutive bytes of one message. `bytes` alias what was pushed wherever they can. */
+export interface Piece {
+  readonly kind: 'piece'
+  readonly tag: number
+  /** What goes on the wire: with the header when `first`. */
+  readonly bytes: Buffer
+  readonly first: boolean
+  /** Whole messages are first and last at once; only tags that the limits stream ever come in parts. */
+  readonly last: boolean
+}
+
+/** The peer broke the protocol: nothing of this message was handed out, and nothing behind it can be trusted. */
+export interface Violation {
+  readonly kind: 'violation'
+  readonly reason: 'length_too_small' | 'length_too_large' | 'unknown_type'
+  readonly tag: number
+  /** The declared length of the body, as an unsigned number. */
+  readonly length: number
+}
+
+/**
+ * What a direction accepts, by type byte: the largest body in bytes that is gathered whole, `STREAMED` for a
+ * body of any size that is handed out as it comes, `REFUSED` for a type that this peer may not send.
+ */
+export type Limits = (tag: number) => number
+export const STREAMED = -1
+export const REFUSED = -2
+
+/** The largest body that PostgreSQL itself would ever send or take (1 GiB less a byte). */
+const LARGEST_STREAMED = 0x3fffffff
+
+/**
+ * Cuts a stream of chunks into messages. Copies only what crosses the border between two chunks.
+ * Pull with `next` until it answers undefined, then push more. After a violation it answers nothing else.
+ */
+export class FrameReader {
+  readonly #limits: Limits
+  #chunks: Buffer[] = []
+  /** Where the unread bytes begin in the first chunk. */
+  #at = 0
+  #buffered = 0
+  /** Bytes of a streamed body still to come, and its tag. */
+  #streaming = 0
+  #tag = 0
+  #violation: Violation | undefined
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /** Bytes pushed and not handed out yet. */
+  get buffered(): number {
+    return this.#buffered
+  }
+
+  /** Whether the next piece begins a message. */
+  get atBoundary(): boolean {
+    return this.#streaming === 0
+  }
+
+  push(chunk: Buffer): void {
+    if (chunk.length === 0) return
+    this.#chunks.push(chunk)
+    this.#buffered += chunk.length
+  }
+
+  next(): Piece | Violation | undefined {
+    if (this.#violation !== undefined) return this.#violation
+    if (this.#streaming > 0) return this.#stream(false)
+    if (this.#buffered < HEADER) return undefined
+    const tag = this.#peek(0)
+    const length = this.#peek(1) * 0x1000000 + ((this.#peek(2) << 16) | (this.#peek(3) << 8) | this.#peek(4)) // unsigned
+    const limit = this.#limits(tag)
+    if (limit === REFUSED) return this.#refuse('unknown_type', tag, length)
+    if (length < 4) return this.#refuse('length_too_small', tag, length)
+    const body = length - 4
+    if (limit === STREAMED) {
+      if (body > LARGEST_STREAMED) return this.#refuse('length_too_large', tag, length)
+      this.#tag = tag
+      this.#streaming = HEADER + body
+      return this.#stream(true)
+    }
+    if (body > limit) return this.#refuse('length_too_large', tag, length)
+    if (this.#buffered < HEADER + body) return undefined
+    return { kind: 'piece', tag, bytes: this.#take(HEADER + body), first: true, last: true }
+  }
+
+  /** Whether a whole message of this type stands in what is buffered and not handed out. Never throws on nonsense. */
+  holds(tag: number): boolean {
+    if (this.#violation !== undefined) return false
+    for (let at = this.#streaming; at + HEADER <= this.#buffered;) {
+      const length =
+        this.#peek(at + 1) * 0x1000000 + ((this.#peek(at + 2) << 16) | (this.#peek(at + 3) << 8) | this.#peek(at + 4))
+      if (length < 4) return false
+      if (this.#peek(at) === tag) return at + 1 + length <= this.#buffered
+      at += 1 + length
+    }
+    return false
+  }
+
+  /** Everything not handed out, and forgets it: for the change to TLS, where leftovers are an attack. */
+  rest(): Buffer {
+    return this.#take(this.#buffered)
+  }
+
+  #refuse(reason: Violation['reason'], tag: number, length: number): Violation {
+    this.#violation = { kind: 'violation', reason, tag, length: Math.max(0, length - 4) }
+    this.#chunks = []
+    this.#buffered = 0
+    return this.#violation
+  }
+
+  #stream(first: boolean): Piece | undefined {
+    const head = this.#chunks[0]
+    if (head === undefined) return undefined
+    // INVARIANT: a first piece always has its whole header, so that readers may look at it.
+    const here = head.length - this.#at
+    const size = Math.min(this.#streaming, first ? Math.max(here, HEADER) : here)
+    this.#streaming -= size
+    return { kind: 'piece', tag: this.#tag, bytes: this.#take(size), first, last: this.#streaming === 0 }
+  }
+
+  #peek(offset: number): number {
+    let at = this.#at + offset
+    for (const chunk of this.#chunks) {
+      if (at < chunk.length) return chunk[at] ?? 0
+      at -= chunk.length
+    }
+    return 0
+  }
+
+  #take(size: number): Buffer {
+    const head = this.#chunks[0]
+    if (head === undefined || size === 0) return Buffer.alloc(0)
+    this.#buffered -= size
+    const end = this.#at + size
+    if (end <= head.length) {
+      const bytes = head.subarray(this.#at, end)
+      if (end === head.length) this.#drop(1)
+      else this.#at = end
+      return bytes
+    }
+    const whole = Buffer.allocUnsafe(size)
+    let filled = 0
+    let used = 0
+    let from = this.#at
+    for (const chunk of this.#chunks) {
+      const n = Math.min(size - filled, chunk.length - from)
+      chunk.copy(whole, filled, from, from + n)
+      filled += n
+      if (from + n < chunk.length) {
+        this.#drop(used)
+        this.#at = from + n
+        return whole
+      }
+      used += 1
+      from = 0
+      if (filled === size) break
+    }
+    this.#drop(used)
+    return whole
+  }
+
+  #drop(count: number): void {
+    if (count === this.#chunks.length) this.#chunks = []
+    else this.#chunks.splice(0, count)
+    this.#at = 0
+  }
+}
