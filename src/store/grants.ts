@@ -92,7 +92,7 @@ export function grantQueries(db: QueryExecutorProvider) {
     },
     liveGrants: (principal, resource) =>
       all(
-        sql`SELECT ${COLUMNS} FROM access_grant WHERE principal = ${principal} AND resource = ${resource} AND state = 'active' ORDER BY number`,
+        sql`SELECT ${COLUMNS} FROM access_grant WHERE principal = ${principal} AND resource = ${resource} AND state = 'active' ORDER BY number FOR SHARE`,
       ),
     openGrantsOfSession: (session) =>
       ids(

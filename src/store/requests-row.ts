@@ -1,6 +1,6 @@
 import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, Revision, SessionId } from '../domain/ids.ts'
 import { requestId } from '../domain/ids.ts'
-import type { Context } from '../domain/action.ts'
+import type { Basis } from '../domain/request/basis.ts'
 import type { AccessRequest, RequestCommon, RequestState, Review } from '../domain/request/request.ts'
 import type { Instant, Millis } from '../domain/time.ts'
 import type { Verb } from '../domain/verb.ts'
@@ -23,7 +23,7 @@ export function keyOf(id: string, prefix: 'HP' | 'G' | 'S'): number | undefined 
 export type Opening = Pick<
   RequestCommon,
   'subject' | 'cause' | 'rules' | 'failures' | 'requirements' | 'recording' | 'scope' | 'grantAtMost' | 'reason'
-> & { readonly context?: Context }
+> & { readonly basis: Basis }
 
 /** What the present state adds. */
 type Ending = {
@@ -71,7 +71,7 @@ const readReview = (row: ReviewRow): Review => ({
 
 /** @throws when a row's state and its data do not fit: somebody wrote around the program. */
 export function readRequest(row: RequestRow): AccessRequest {
-  const { context: _, ...opening } = row.opening
+  const { basis: _, ...opening } = row.opening
   const common: RequestCommon = {
     id: requestId(row.number),
     requester: row.requester,
@@ -114,7 +114,7 @@ function present<T>(value: T | undefined, id: RequestId): T {
   return value
 }
 
-export function openingOf(request: AccessRequest, context: Context | undefined): Opening {
+export function openingOf(request: AccessRequest, basis: Basis): Opening {
   const { subject, cause, rules, failures, requirements, recording, scope, grantAtMost, reason } = request
   return {
     subject,
@@ -126,7 +126,7 @@ export function openingOf(request: AccessRequest, context: Context | undefined):
     scope,
     grantAtMost,
     ...(reason === undefined ? {} : { reason }),
-    ...(context === undefined ? {} : { context }),
+    basis,
   }
 }
 

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { QueryExecutorProvider } from 'kysely'
 import type { RequestQuery, RequestStore } from '../app/ports/requests.ts'
-import type { Context } from '../domain/action.ts'
+import type { Basis } from '../domain/request/basis.ts'
 import type { PrincipalId, RequestId } from '../domain/ids.ts'
 import { requestId } from '../domain/ids.ts'
 import type { AccessRequest } from '../domain/request/request.ts'
@@ -35,7 +35,7 @@ export function requestQueries(db: QueryExecutorProvider) {
       return requestId(Number(rows[0]?.number))
     },
 
-    async insertRequest(request: AccessRequest, context: Context | undefined) {
+    async insertRequest(request: AccessRequest, basis: Basis) {
       const asked = [...new Set(request.requirements.flatMap((r) => r.eligible))]
       const extended = request.subject.kind === 'extension' ? (keyOf(request.subject.grant, 'G') ?? null) : null
       await sql`INSERT INTO access_request (number, requester, sponsor, resource, verbs, kind, digest, revision, session,
@@ -43,17 +43,17 @@ export function requestQueries(db: QueryExecutorProvider) {
         VALUES (${keyOf(request.id, 'HP')}, ${request.requester}, ${request.sponsor ?? null}, ${request.resource},
           ${request.verbs}, ${request.subject.kind}, ${request.digest}, ${request.revision}, ${request.session ?? null},
           ${request.openedAt}, ${request.expiresAt}, ${asked}, ${extended},
-          ${JSON.stringify(openingOf(request, context))}, ${request.revision}, ${request.state})`.execute(db)
+          ${JSON.stringify(openingOf(request, basis))}, ${request.revision}, ${request.state})`.execute(db)
     },
 
     findRequest: (id: RequestId) => one(id, false),
     lockRequest: (id: RequestId) => one(id, true),
 
-    async contextOf(id: RequestId) {
+    async basisOf(id: RequestId) {
       // Read whole: PostgreSQL's own json operators refuse a text with an escaped NUL anywhere in it.
       const { rows } = await sql<{ opening: Opening }>`
         SELECT opening FROM access_request WHERE number = ${keyOf(id, 'HP')}`.execute(db)
-      return rows[0]?.opening.context
+      return rows[0]?.opening.basis
     },
 
     async moveRequest(request: AccessRequest) {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { QueryExecutorProvider } from 'kysely'
 import type { CutOrder } from '../app/ports/gateway.ts'
-import type { RequestStore, SessionRecord } from '../app/ports/requests.ts'
+import type { RequestStore, SessionRecord, SessionTarget } from '../app/ports/requests.ts'
 import type { EndReason } from '../domain/grant/grant.ts'
 import type { PrincipalId, ResourceName, SessionId } from '../domain/ids.ts'
 import type { CloseReason, Session, SessionCommon } from '../domain/session/session.ts'
@@ -16,6 +16,7 @@ interface SessionRow {
   readonly client: string
   readonly source_address: string
   readonly replica: string
+  readonly target: SessionTarget
   readonly opened_at: Big
   readonly expires_at: Big | null
   readonly backend_pid: number | null
@@ -27,7 +28,7 @@ interface SessionRow {
   readonly gone_at: Big | null
 }
 
-const COLUMNS = sql`s.number, s.principal, s.resource, s.database, s.client, s.source_address, s.replica, s.opened_at, s.expires_at,
+const COLUMNS = sql`s.number, s.principal, s.resource, s.database, s.client, s.source_address, s.replica, s.target, s.opened_at, s.expires_at,
   s.backend_pid, s.backend_started, s.cut, s.state, s.why, s.closed_at, s.gone_at`
 
 function readSession(row: SessionRow): Session {
@@ -50,6 +51,7 @@ function readSession(row: SessionRow): Session {
 const readRecord = (row: SessionRow): SessionRecord => ({
   session: readSession(row),
   replica: row.replica,
+  target: row.target,
   ...(row.cut === null ? {} : { cut: row.cut }),
   ...(row.gone_at === null ? {} : { goneAt: at(row.gone_at) }),
 })
@@ -71,10 +73,12 @@ export function sessionQueries(db: QueryExecutorProvider) {
       const { rows } = await sql<{ number: Big }>`SELECT nextval('session_number') AS number`.execute(db)
       return sessionId(Number(rows[0]?.number))
     },
-    async insertSession(session: Session, token: string, replica: string) {
-      await sql`INSERT INTO session (number, principal, token, resource, database, client, source_address, replica, opened_at, expires_at, state)
-        VALUES (${keyOf(session.id, 'S')}, ${session.principal}, ${token}, ${session.resource}, ${session.database}, ${session.client},
-          ${session.sourceAddress}, ${replica}, ${session.openedAt}, ${session.expiresAt ?? null}, 'open')`.execute(db)
+    async insertSession(session, of) {
+      await sql`INSERT INTO session (number, principal, token, resource, database, client, source_address, replica, opened_at, expires_at, target, state)
+        VALUES (${keyOf(session.id, 'S')}, ${session.principal}, ${of.token}, ${session.resource}, ${session.database}, ${session.client},
+          ${session.sourceAddress}, ${of.replica}, ${session.openedAt}, ${session.expiresAt ?? null}, ${JSON.stringify(of.target)}, 'open')`.execute(
+        db,
+      )
     },
     findSession: async (id: SessionId) =>
       (await all(sql`SELECT ${COLUMNS} FROM session s WHERE s.number = ${keyOf(id, 'S')}`))[0],
@@ -117,6 +121,13 @@ export function sessionQueries(db: QueryExecutorProvider) {
         sql`SELECT ${COLUMNS} FROM session s WHERE ${filter} ORDER BY s.number DESC LIMIT ${query.limit}`,
       )
       return found.map((record) => record.session)
+    },
+    async wasAsked(session, person) {
+      const { rows } =
+        await sql`SELECT FROM access_request WHERE session = ${session} AND asked @> ARRAY[${person}]::text[] LIMIT 1`.execute(
+          db,
+        )
+      return rows.length > 0
     },
     openSessionsOfPrincipal: (principal) =>
       ids(sql`SELECT number FROM session WHERE principal = ${principal} AND state = 'open' ORDER BY number`),

@@ -1,7 +1,8 @@
-import type { Context } from '../../domain/action.ts'
 import type { ExecutionState, Grant } from '../../domain/grant/grant.ts'
 import type { GrantId, PrincipalId, RequestId, ResourceName, Revision, SessionId } from '../../domain/ids.ts'
+import type { Basis } from '../../domain/request/basis.ts'
 import type { AccessRequest, RequestState } from '../../domain/request/request.ts'
+import type { CredentialSource, PostgresTarget } from '../../domain/profile/profile.ts'
 import type { Backend, CloseReason, Session, StatementEntry } from '../../domain/session/session.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { CutOrder } from './gateway.ts'
@@ -37,8 +38,16 @@ export interface SessionRecord {
   readonly session: Session
   readonly replica: string
   readonly cut?: CutOrder
+  /** The server it was opened on; the profile may point elsewhere by now. */
+  readonly target: SessionTarget
   /** When a second connection saw that its backend was gone. */
   readonly goneAt?: Instant
+}
+
+/** Where a session's backend runs, and where the password for it comes from. Never the password. */
+export interface SessionTarget {
+  readonly target: PostgresTarget
+  readonly credential?: CredentialSource
 }
 
 /** A session that must end now, and why. */
@@ -56,12 +65,12 @@ export interface RequestStore {
   nextGrant(): Promise<GrantId>
   nextSession(): Promise<SessionId>
 
-  insertRequest(request: AccessRequest, context: Context | undefined): Promise<void>
+  insertRequest(request: AccessRequest, basis: Basis): Promise<void>
   findRequest(id: RequestId): Promise<AccessRequest | undefined>
   /** The same, and nobody else changes it before this transaction ends. Always lock a request before its grant. */
   lockRequest(id: RequestId): Promise<AccessRequest | undefined>
-  /** What it was decided in, for deciding again. */
-  contextOf(id: RequestId): Promise<Context | undefined>
+  /** What its decision rests on, for deciding again. */
+  basisOf(id: RequestId): Promise<Basis | undefined>
   /** Writes the state, and the reviews that are new. */
   moveRequest(request: AccessRequest): Promise<void>
   /** Newest first. */
@@ -85,6 +94,7 @@ export interface RequestStore {
   lockGrant(id: GrantId): Promise<Grant | undefined>
   grantsOf(requests: readonly RequestId[]): Promise<readonly Grant[]>
   moveGrant(grant: Grant): Promise<void>
+  /** Active ones. Shared locks: none of them ends before this transaction does. */
   liveGrants(principal: PrincipalId, resource: ResourceName): Promise<readonly Grant[]>
   /** `provisioning` and `active` ones bound to the session. */
   openGrantsOfSession(session: SessionId): Promise<readonly GrantId[]>
@@ -116,7 +126,10 @@ export interface RequestStore {
   ): Promise<boolean>
   startedOfSession(session: SessionId): Promise<readonly RequestId[]>
 
-  insertSession(session: Session, token: string, replica: string): Promise<void>
+  insertSession(
+    session: Session,
+    of: { readonly token: string; readonly replica: string; readonly target: SessionTarget },
+  ): Promise<void>
   findSession(id: SessionId): Promise<SessionRecord | undefined>
   lockSession(id: SessionId): Promise<SessionRecord | undefined>
   attachBackend(id: SessionId, backend: Backend): Promise<void>
@@ -133,6 +146,8 @@ export interface RequestStore {
     readonly before?: number
     readonly limit: number
   }): Promise<readonly Session[]>
+  /** Whether the person was asked about any request of the session. */
+  wasAsked(session: SessionId, person: PrincipalId): Promise<boolean>
   openSessionsOfPrincipal(principal: PrincipalId): Promise<readonly SessionId[]>
   /** Notes that the session uses the grant: it is cut when the grant ends. */
   enterGrant(session: SessionId, grant: GrantId): Promise<void>

@@ -154,6 +154,8 @@ CREATE TABLE session (
   client          text NOT NULL,
   source_address  text NOT NULL,
   replica         text NOT NULL REFERENCES replica,
+  -- The server it was opened on and where its password comes from: the profile may point elsewhere by the time of the cut.
+  target          json NOT NULL,
   opened_at       bigint NOT NULL,
   expires_at      bigint,
   backend_pid     integer,

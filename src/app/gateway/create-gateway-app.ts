@@ -1,0 +1,95 @@
+import type { OpenTarget } from '../ports/target.ts'
+import type { GatewayApp } from '../ports/gateway.ts'
+import type { SessionTarget } from '../ports/requests.ts'
+import { done, refuse } from '../result.ts'
+import type { Result } from '../result.ts'
+import { createBackgroundRecord } from './background-record.ts'
+import type { BackgroundRecord } from './background-record.ts'
+import { createCuts } from './cuts.ts'
+import type { Cuts } from './cuts.ts'
+import type { GatewayDeps } from './deps.ts'
+import { hold, outcome, withdraw } from './hold.ts'
+import { attachBackend, closeSession, openSession } from './sessions.ts'
+import { finish, start } from './start.ts'
+
+/** The gateways' side of the application, and what boot and the reconciler need of it. */
+export interface GatewayPart extends GatewayApp {
+  readonly cuts: Cuts
+  readonly background: BackgroundRecord
+  /** Writes what waits, stops listening. Sessions must be closed before. */
+  close(): Promise<void>
+}
+
+export function createGatewayApp(deps: GatewayDeps): GatewayPart {
+  const cuts = createCuts(deps)
+  const background = createBackgroundRecord(deps)
+  return {
+    policy: deps.policy,
+    now: () => deps.clock.now(),
+    verifiers: deps.verifiers,
+    async openTarget(resource) {
+      const profile = deps.policy()?.resources.get(resource)
+      return profile === undefined ? refuse('not_found') : openTargetOf(deps, profile)
+    },
+    openSession: openSession(deps),
+    attachBackend: attachBackend(deps),
+    closeSession: closeSession(deps),
+    hold: async (input) => hold(deps)(input),
+    outcome: outcome(deps),
+    withdraw: withdraw(deps),
+    start: async (request, input) => start(deps)(request, input),
+    finish: finish(deps),
+    refused({ session, principal, resource, actions, decision, revision }) {
+      background.entry({
+        kind: 'access.denied',
+        subject: `session/${session}`,
+        actor: principal.id,
+        resource,
+        body: {
+          session,
+          verbs: actions.map((a) => a.verb),
+          objects: actions.flatMap((a) => a.facts.sql?.tables ?? []).map((t) => t.toWellFormed()),
+          decision: decision.outcome,
+          cause: decision.cause,
+          rules: decision.rules,
+          revision,
+        },
+      })
+    },
+    waived: ({ session, principal, resource, actions, decision, revision }) =>
+      deps.store.transaction((tx) =>
+        tx.record.append({
+          kind: 'exception.waived',
+          subject: `session/${session}`,
+          actor: principal.id,
+          resource,
+          body: {
+            session,
+            verbs: actions.map((a) => a.verb),
+            rules: decision.rules,
+            waived: decision.waived,
+            reviewDue: decision.reviewAfter === undefined ? undefined : tx.now + decision.reviewAfter,
+            revision,
+          },
+        }),
+      ),
+    record: (entry) => background.statement(entry),
+    onCut: (session, cut) => cuts.onCut(session, cut),
+    cuts,
+    background,
+    async close() {
+      cuts.close()
+      await background.close()
+    },
+  }
+}
+
+/** A target with its password, for the moment of connecting. */
+export async function openTargetOf(
+  deps: Pick<GatewayDeps, 'readCredential'>,
+  of: SessionTarget,
+): Promise<Result<OpenTarget, 'target_unreachable'>> {
+  if (of.credential === undefined) return done({ ...of.target })
+  const password = await deps.readCredential(of.credential)
+  return password.ok ? done({ ...of.target, password: password.value }) : password
+}

@@ -1,0 +1,22 @@
+import type { CredentialSource } from '../../domain/profile/profile.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { GatewayVerifiers } from '../ports/gateway.ts'
+import type { Timer } from '../ports/timer.ts'
+import type { Wake } from '../ports/wake.ts'
+import type { Result } from '../result.ts'
+import type { PolicyDeps } from '../requests/with-policy.ts'
+import type { Replica } from '../reconcile/replica.ts'
+
+/** What the gateways' side of the application needs. Made in boot. */
+export interface GatewayDeps extends PolicyDeps {
+  readonly clock: Clock
+  readonly wake: Wake
+  readonly timer: Timer
+  readonly verifiers: (user: string) => Promise<GatewayVerifiers>
+  /** The password from wherever the profile says; a refusal in words, never with the value. */
+  readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>
+  readonly replica: Pick<Replica, 'id'>
+  readonly baseUrl: string
+  /** Something went wrong where nobody waits for an answer. */
+  readonly onFault: (what: string, error: unknown) => void
+}

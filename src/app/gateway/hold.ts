@@ -1,0 +1,203 @@
+import type { Action, Context } from '../../domain/action.ts'
+import { cover } from '../../domain/grant/cover.ts'
+import type { Need } from '../../domain/grant/cover.ts'
+import { scopeFor } from '../../domain/grant/make.ts'
+import type { RequestId } from '../../domain/ids.ts'
+import type { DecisionScope, Snapshot } from '../../domain/policy/snapshot.ts'
+import { decidedBy } from '../../domain/request/basis.ts'
+import { openRequirements } from '../../domain/request/eligibility.ts'
+import type { AccessRequest } from '../../domain/request/request.ts'
+import { after, millis } from '../../domain/time.ts'
+import type { Instant } from '../../domain/time.ts'
+import { VERBS } from '../../domain/verb.ts'
+import type { Verb } from '../../domain/verb.ts'
+import type { GatewayApp, HoldInput, HoldOpened, HoldOutcome } from '../ports/gateway.ts'
+import type { Tx } from '../ports/store.ts'
+import { endGrant, openRequest, withdrawPending } from '../requests/steps.ts'
+import type { GatewayDeps } from './deps.ts'
+
+/**
+ * Hold an action: look for live grants that meet its requirements, and ask people for the rest, in one transaction.
+ * @throws when policy or the session is in doubt; the gateway then refuses.
+ */
+export const hold =
+  (deps: GatewayDeps): GatewayApp['hold'] =>
+  (input) => {
+    const snapshot = deps.policy()
+    if (snapshot === undefined) throw new Error('the policy in force cannot be told')
+    const scope = snapshot.scope(input.principal, input.resource)
+    if (scope === undefined) throw new Error(`there is no resource ${input.resource}`)
+    return deps.store.transaction((tx) => holdIn(deps, tx, input, snapshot, scope))
+  }
+
+async function holdIn(
+  deps: GatewayDeps,
+  tx: Tx,
+  input: HoldInput,
+  snapshot: Snapshot,
+  scope: DecisionScope,
+): Promise<HoldOpened> {
+  const record = await tx.requests.findSession(input.session)
+  if (record?.session.state !== 'open') throw new Error(`session ${input.session} is not open`)
+  const { principal, resource, decision } = input
+  const asking = { requester: principal.id, ...(principal.sponsor === undefined ? {} : { sponsor: principal.sponsor }) }
+  const context: Context = {
+    sourceAddress: record.session.sourceAddress,
+    sessionStatements: 0,
+    ...input.context,
+    now: tx.now,
+  }
+  const actions = actionsOf(input)
+  const requirements = openRequirements(decision.requirements, asking, snapshot)
+  const askedBy = verbsByKey(scope, actions, context)
+  const every = [...new Set(actions.map((a) => a.verb))]
+  const needs: Need[] = requirements.map((r) => ({ requirement: r, verbs: askedBy.get(r.key) ?? every }))
+
+  const live = decision.terms.scope === 'once' ? [] : await tx.requests.liveGrants(principal.id, resource)
+  const acting = { principal: principal.id, resource, session: input.session, scope: decision.terms.scope, now: tx.now }
+  const covered = cover(needs, live, acting)
+  const [first] = covered.grants
+  if (first !== undefined && covered.remaining.length === 0) {
+    for (const grant of covered.grants) await tx.requests.enterGrant(input.session, grant.id)
+    const soonest = covered.grants.reduce((a, b) => (b.expiresAt < a.expiresAt ? b : a), first)
+    return { kind: 'covered', grant: soonest.id, request: soonest.request, expiresAt: soonest.expiresAt }
+  }
+
+  const wait = Math.min(decision.terms.timeout, input.waitAtMostMs ?? decision.terms.timeout)
+  const request = await openRequest(
+    tx,
+    {
+      ...asking,
+      resource,
+      verbs: VERBS.filter((v) => every.includes(v)),
+      subject: input.subject,
+      digest: input.digest,
+      cause: decision.cause,
+      rules: decision.rules,
+      failures: decision.failures,
+      requirements: covered.remaining,
+      recording: decision.recording,
+      scope: scopeFor(input.subject, decision.terms.scope),
+      grantAtMost: decision.terms.grantAtMost,
+      revision: input.revision,
+      ...(input.reason === undefined ? {} : { reason: input.reason }),
+      session: input.session,
+      openedAt: tx.now,
+      expiresAt: after(tx.now, millis(Math.max(1, wait))),
+    },
+    { decided: decidedBy(decision, asking, snapshot, scope.profile), context },
+  )
+  // What windows met is used as much as the approval to come: its end ends this, too.
+  for (const grant of covered.grants) await tx.requests.enterGrant(input.session, grant.id)
+  return {
+    kind: 'held',
+    request: request.id,
+    needs: request.requirements.map((r) => ({ ...r, people: r.eligible })),
+    expiresAt: request.expiresAt,
+    url: `${deps.baseUrl}/r/${request.id}`,
+  }
+}
+
+const actionsOf = (input: HoldInput): readonly Action[] =>
+  input.subject.kind === 'statement'
+    ? input.subject.actions
+    : [{ resource: input.resource, verb: 'connect', facts: {} }]
+
+/**
+ * Which verbs asked for which requirement, so that a window of `write` counts for the writing half of a statement that
+ * also reads. A key that this decision does not know counts as asked by every verb: a window must then cover them all.
+ */
+function verbsByKey(
+  scope: DecisionScope,
+  actions: readonly Action[],
+  context: Context,
+): ReadonlyMap<string, readonly Verb[]> {
+  const verbs = new Map<string, Verb[]>()
+  for (const action of actions) {
+    const decision = scope.decide(action, context)
+    if (decision.outcome !== 'hold') continue
+    for (const { key } of decision.requirements) {
+      const known = verbs.get(key) ?? []
+      if (!known.includes(action.verb)) known.push(action.verb)
+      verbs.set(key, known)
+    }
+  }
+  return verbs
+}
+
+/** Waiting is safe, so a store that does not answer is waited out this long before the client is told. */
+const PATIENCE_MS = 30_000
+const POLL_MS = 1_000
+
+/** Resolves when the request has ended. Woken by the store, and asking once a second whether it was woken or not. */
+export const outcome =
+  (deps: GatewayDeps): GatewayApp['outcome'] =>
+  async (id, signal) => {
+    let woken = (): void => undefined
+    const stop = deps.wake.subscribe(`request/${id}`, () => woken())
+    const aborted = (): void => woken()
+    signal.addEventListener('abort', aborted)
+    let failing = 0
+    try {
+      for (;;) {
+        signal.throwIfAborted()
+        // Made before the look, so that a wake between the look and the wait is not lost.
+        const next = new Promise<void>((resolve) => {
+          const cancel = deps.timer.after(POLL_MS, resolve)
+          woken = () => {
+            cancel()
+            resolve()
+          }
+        })
+        try {
+          const request = await deps.store.requests.findRequest(id)
+          if (request === undefined) throw new Error(`${id} does not exist`)
+          const ended = outcomeOf(request, deps.clock.now())
+          if (ended !== undefined) {
+            woken()
+            return ended
+          }
+          failing = 0
+        } catch (error) {
+          failing += POLL_MS
+          if (failing > PATIENCE_MS) throw error
+          deps.onFault(`looking at ${id}`, error)
+        }
+        await next
+      }
+    } finally {
+      stop()
+      signal.removeEventListener('abort', aborted)
+    }
+  }
+
+function outcomeOf(request: AccessRequest, now: Instant): HoldOutcome | undefined {
+  switch (request.state) {
+    case 'pending':
+      // The reconciler writes it down; the client need not wait for that.
+      return now >= request.expiresAt ? { kind: 'expired' } : undefined
+    case 'approved': {
+      const by = request.reviews.filter((r) => r.verdict === 'approve').map((r) => r.by)
+      return { kind: 'approved', by, grant: request.grant }
+    }
+    case 'denied':
+      return { kind: 'denied', by: request.by, words: request.words }
+    case 'withdrawn':
+    case 'voided':
+      return { kind: request.state, why: request.why }
+    case 'expired':
+      return { kind: 'expired' }
+  }
+}
+
+/** The client went away, or pressed Ctrl-C. Approved already, and not used: then the grant is given back. */
+export const withdraw =
+  (deps: GatewayDeps): GatewayApp['withdraw'] =>
+  (id: RequestId, why: string) =>
+    deps.store.transaction(async (tx) => {
+      await withdrawPending(tx, id, why)
+      const request = await tx.requests.lockRequest(id)
+      if (request?.state !== 'approved') return
+      const execution = await tx.requests.findExecution(id)
+      if (execution?.state === 'ready') await endGrant(tx, request.grant, 'released')
+    })

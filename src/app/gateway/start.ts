@@ -1,0 +1,91 @@
+import type { GrantId, RequestId } from '../../domain/ids.ts'
+import type { AccessRequest } from '../../domain/request/request.ts'
+import type { GatewayApp, Started } from '../ports/gateway.ts'
+import type { Tx } from '../ports/store.ts'
+import { whyVoid } from '../requests/decide-again.ts'
+import { executionMoved } from '../requests/entries.ts'
+import { withPolicy } from '../requests/with-policy.ts'
+import { endGrant, voidUnused } from '../requests/steps.ts'
+import type { GatewayDeps } from './deps.ts'
+
+/**
+ * The last look before the bytes go. Everything that could have changed since the approval is checked, and the one
+ * execution taken, in one transaction: if it commits, the bytes may go once; if the process dies before they went, the
+ * execution stays `started` and the reconciler makes it `unknown` (I5).
+ * @throws when policy or the session is in doubt, and for a second start of the same request.
+ */
+export const start =
+  (deps: GatewayDeps): GatewayApp['start'] =>
+  async (id, input) => {
+    const started = await withPolicy(deps, async (tx, snapshot): Promise<Started> => {
+      const request = await tx.requests.lockRequest(id)
+      if (request === undefined) throw new Error(`${id} does not exist`)
+      if (request.state === 'voided') return { kind: 'voided', why: request.why }
+      if (request.state !== 'approved') return { kind: 'voided', why: `${id} is ${request.state}` }
+      const record = await tx.requests.lockSession(input.session)
+      if (record?.session.state !== 'open') throw new Error(`session ${input.session} is not open`)
+      if (record.session.principal !== request.requester) throw new Error(`${id} is somebody else's`)
+
+      const { kind } = request.subject
+      if (kind !== 'statement' && kind !== 'connect') return enterWindow(tx, request, input.session)
+      const why =
+        request.digest !== input.digest
+          ? 'what is to run is not what was approved'
+          : request.session !== input.session
+            ? 'it was approved for another session'
+            : snapshot.revision > request.revision
+              ? await whyVoid(tx, request, snapshot)
+              : undefined
+      if (why !== undefined) {
+        await voidUnused(tx, request, why)
+        return { kind: 'voided', why }
+      }
+      const grant = await tx.requests.lockGrant(request.grant)
+      if (grant?.state !== 'active' || tx.now >= grant.expiresAt)
+        return { kind: 'voided', why: 'the time that was approved was up before it started' }
+      if (!(await tx.requests.startExecution(id, input.session, tx.now))) throw new Error(`${id} was started before`)
+      await tx.requests.enterGrant(input.session, grant.id)
+      if (kind === 'connect') await tx.requests.boundSession(input.session, grant.expiresAt)
+      await tx.record.append(executionMoved(request, 'started'))
+      return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt }
+    })
+    if (started === undefined) throw new Error('the policy in force cannot be told')
+    return started.value
+  }
+
+/** A window is entered as often as wanted, while it lives and by its holder. */
+async function enterWindow(
+  tx: Tx,
+  request: Extract<AccessRequest, { state: 'approved' }>,
+  session: Parameters<Tx['requests']['enterGrant']>[0],
+): Promise<Started> {
+  const grant = await tx.requests.lockGrant(request.grant)
+  if (grant?.state !== 'active' || tx.now >= grant.expiresAt || grant.scope !== 'window')
+    return { kind: 'voided', why: `${request.id} has ended` }
+  await tx.requests.enterGrant(session, grant.id)
+  return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt }
+}
+
+/** The bytes have gone and the target has answered. Safe to repeat; too late for an execution that was given up. */
+export const finish =
+  (deps: Pick<GatewayDeps, 'store'>): GatewayApp['finish'] =>
+  (id, result) =>
+    deps.store.transaction(async (tx) => {
+      const request = await tx.requests.lockRequest(id)
+      if (request === undefined || !(await tx.requests.endExecution(id, tx.now, result))) return
+      await tx.record.append(executionMoved(request, result.outcome, result))
+      if (request.state === 'approved') await completeOnce(tx, request.grant)
+    })
+
+/** A session's grant lives on with its session; that of one statement has done its work. */
+async function completeOnce(tx: Tx, id: GrantId): Promise<void> {
+  const grant = await tx.requests.lockGrant(id)
+  if (grant?.scope === 'once') await endGrant(tx, id, 'completed')
+}
+
+/** Executions that were running when their session ended: whether the target did them is not known, and nobody does them again. */
+export async function giveUp(tx: Tx, id: RequestId): Promise<void> {
+  const request = await tx.requests.lockRequest(id)
+  if (request === undefined || !(await tx.requests.endExecution(id, tx.now, { outcome: 'unknown' }))) return
+  await tx.record.append(executionMoved(request, 'unknown'))
+}

@@ -1,0 +1,126 @@
+import type { Grant } from '../../domain/grant/grant.ts'
+import type { Instant } from '../../domain/time.ts'
+import { openTargetOf } from '../gateway/create-gateway-app.ts'
+import { endSession } from '../gateway/sessions.ts'
+import type { SessionRecord } from '../ports/requests.ts'
+import { confirmGrant, isGone } from '../requests/steps.ts'
+import type { ReconcilerDeps } from './deps.ts'
+
+/*
+ * Clearing: what has ended is looked for on the target until it is gone.
+ *
+ *   the grant is `ending`, or the session was ordered to end, or its gateway died
+ *     → the gateway that carries the session, if it lives, cuts it by itself (app/gateway/cuts.ts)
+ *     → after GRACE_MS the backend is terminated from here, whoever's session it was
+ *     → a look from a second connection says that it is gone: `session.gone`
+ *     → when that is true of every session that used the grant, the grant is `ended`
+ *
+ * Nothing is remembered between passes but what is being looked at now, so a crash anywhere only means that the next
+ * pass, of any replica, does it again. A target that does not answer is asked for ever, and shows as overdue.
+ */
+
+/** How long the gateway has to do it before we do. */
+const GRACE_MS = 1_000
+/** How long one attempt waits to see the backend gone. */
+const WITHIN_MS = 2_000
+const BATCH = 200
+/** At once; each holds a connection to a target. */
+const MOST = 16
+/** An open session whose gateway lives and does nothing is closed from here after this long. */
+const DEAF_MS = 5_000
+
+export interface Clearing {
+  pass(): Promise<void>
+  /** When nothing is being looked at any more. */
+  idle(): Promise<void>
+}
+
+export function createClearing(deps: ReconcilerDeps): Clearing {
+  const { store, clock } = deps
+  const busy = new Map<string, Promise<void>>()
+  /** Since when a session has been seen disobeying, by this process. */
+  const disobeying = new Map<string, Instant>()
+
+  /** One piece of work at a time for each key, in the background: one dead target never delays another. */
+  const spawn = (key: string, work: () => Promise<void>): void => {
+    if (busy.has(key) || busy.size >= MOST) return
+    const running = work()
+      .catch((error: unknown) => deps.onFault(`clearing ${key}`, error))
+      .finally(() => busy.delete(key))
+    busy.set(key, running)
+  }
+
+  /** True once its backend was seen gone. Terminates it when `force`, otherwise only looks. */
+  const clearSession = async (record: SessionRecord, force: boolean): Promise<boolean> => {
+    const { session } = record
+    if (isGone(record)) return true
+    if (session.backend === undefined) return false
+    const target = await openTargetOf(deps, record.target)
+    if (!target.ok) throw new Error(`the target of ${session.id} cannot be opened: ${target.detail ?? target.refusal}`)
+    const gone =
+      (await deps.target.isGone(target.value, session.backend)) ||
+      (force && (await deps.target.terminate(target.value, session.backend, WITHIN_MS)))
+    if (!gone) return false
+    await store.transaction(async (tx) => {
+      const now = await tx.requests.lockSession(session.id)
+      if (now === undefined || now.goneAt !== undefined) return
+      await tx.requests.noteGone(session.id, tx.now)
+      await tx.record.append({
+        kind: 'session.gone',
+        subject: `session/${session.id}`,
+        resource: session.resource,
+        body: {
+          session: session.id,
+          principal: session.principal,
+          pid: session.backend?.pid,
+          backendStarted: session.backend?.startedAt,
+        },
+      })
+    })
+    return true
+  }
+
+  const clearGrant = async (grant: Grant): Promise<void> => {
+    if (grant.state !== 'ending') return
+    const old = clock.now() - grant.since >= GRACE_MS
+    const users = await store.requests.sessionsOfGrant(grant.id)
+    const gone = await Promise.all(users.map((used) => clearSession(used, old || used.session.state === 'closed')))
+    if (gone.includes(false)) return
+    await store.transaction(async (tx) => {
+      const now = await tx.requests.lockGrant(grant.id)
+      if (now !== undefined) await confirmGrant(tx, now)
+    })
+  }
+
+  /** Sessions that must end and have not, whoever carries them. */
+  const pursueDisobedient = async (): Promise<void> => {
+    const now = clock.now()
+    const due = await store.requests.sessionsToCut(undefined, now)
+    const still = new Set(due.map((d) => d.session as string))
+    for (const id of disobeying.keys()) if (!still.has(id)) disobeying.delete(id)
+    for (const { session, order } of due) {
+      const since = disobeying.get(session) ?? now
+      disobeying.set(session, since)
+      if (now - since < GRACE_MS) continue
+      spawn(session, async () => {
+        const record = await store.requests.findSession(session)
+        if (record === undefined) return
+        const cleared = record.session.backend === undefined || (await clearSession(record, true))
+        if (cleared && clock.now() - since >= DEAF_MS)
+          await endSession(store, session, order.reason === 'expired' ? 'expired' : 'cut')
+      })
+    }
+  }
+
+  return {
+    async pass() {
+      for (const grant of await store.requests.endingGrants(BATCH)) spawn(grant.id, () => clearGrant(grant))
+      for (const left of await store.requests.sessionsLeft(BATCH))
+        spawn(left.session.id, async () => void (await clearSession(left, true)))
+      await pursueDisobedient()
+    },
+    async idle() {
+      while (busy.size > 0) await Promise.all(busy.values())
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import { expire } from '../../domain/request/close.ts'
+import { endGrant, settle, voidUnused, withdrawPending } from '../requests/steps.ts'
+import { whyVoid } from '../requests/decide-again.ts'
+import type { PrincipalId } from '../../domain/ids.ts'
+import type { ReconcilerDeps } from './deps.ts'
+
+/** How many of a kind are taken in one pass; the next pass takes the rest. */
+const BATCH = 200
+
+/** Pending requests whose time is up. Each in a transaction of its own, and only if it still is so: any number of replicas may try. */
+export async function expireRequests({ store, clock }: ReconcilerDeps): Promise<void> {
+  for (const id of await store.requests.duePending(clock.now(), BATCH))
+    await store.transaction(async (tx) => {
+      const request = await tx.requests.lockRequest(id)
+      const expired = request && expire(request, tx.now)
+      if (expired?.ok === true) await settle(tx, expired.value)
+    })
+}
+
+/** Grants whose time is up. */
+export async function expireGrants({ store, clock }: ReconcilerDeps): Promise<void> {
+  for (const id of await store.requests.dueGrants(clock.now(), BATCH))
+    await store.transaction((tx) => endGrant(tx, id, 'expired'))
+}
+
+/** Pending requests and live windows that were last decided with an older revision: decided again (I8). */
+export async function decideStale({ store, policy }: ReconcilerDeps): Promise<void> {
+  const snapshot = policy()
+  if (snapshot === undefined) return
+  for (const id of await store.requests.staleRequests(snapshot.revision, BATCH))
+    await store.transaction(async (tx) => {
+      const request = await tx.requests.lockRequest(id)
+      if (request?.state !== 'pending') return
+      const why = await whyVoid(tx, request, snapshot)
+      if (why === undefined) await tx.requests.noteRequestChecked(id, snapshot.revision)
+      else await voidUnused(tx, request, why)
+    })
+  for (const id of await store.requests.staleGrants(snapshot.revision, BATCH))
+    await store.transaction(async (tx) => {
+      const grant = await tx.requests.findGrant(id)
+      const request = grant && (await tx.requests.lockRequest(grant.request))
+      if (request === undefined) return
+      const why = await whyVoid(tx, request, snapshot)
+      if (why === undefined) return tx.requests.noteGrantChecked(id, snapshot.revision)
+      if (await endGrant(tx, id, 'voided'))
+        await tx.record.append({
+          kind: 'grant.words',
+          subject: `grant/${id}`,
+          resource: request.resource,
+          body: { grant: id, words: why, revision: snapshot.revision },
+        })
+    })
+}
+
+/** People who were disabled while something of theirs was open: all of it ends. */
+export async function endDisabled({ store, policy }: ReconcilerDeps): Promise<void> {
+  const snapshot = policy()
+  if (snapshot === undefined) return
+  const disabled = (id: PrincipalId): boolean => {
+    const person = snapshot.people.get(id)
+    // An agent acts for its sponsor, and for nobody when the sponsor is gone.
+    return (
+      person?.disabled === true ||
+      (person?.sponsor !== undefined && snapshot.people.get(person.sponsor)?.disabled === true)
+    )
+  }
+  for (const id of (await store.requests.activePrincipals()).filter(disabled))
+    await store.transaction(async (tx) => {
+      for (const request of await tx.requests.pendingOfPrincipal(id))
+        await withdrawPending(tx, request, 'the account was disabled')
+      for (const grant of await tx.requests.openGrantsOfPrincipal(id)) await endGrant(tx, grant, 'revoked')
+      for (const session of await tx.requests.openSessionsOfPrincipal(id)) {
+        const record = await tx.requests.lockSession(session)
+        if (record === undefined || record.cut !== undefined) continue
+        await tx.requests.orderCut(session, { why: 'the account was disabled', reason: 'account_disabled' })
+        await tx.record.append({
+          kind: 'session.cut',
+          subject: `session/${session}`,
+          resource: record.session.resource,
+          body: { session, principal: id, why: 'account_disabled' },
+        })
+      }
+    })
+}

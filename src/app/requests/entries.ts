@@ -1,0 +1,117 @@
+import type { Grant } from '../../domain/grant/grant.ts'
+import type { PrincipalId } from '../../domain/ids.ts'
+import type { Entry } from '../../domain/ledger/entry.ts'
+import type { AccessRequest, Review } from '../../domain/request/request.ts'
+import type { Session } from '../../domain/session/session.ts'
+
+/*
+ * What the record says of each change. Digests, ids, rules and revisions; the words of a denial, since they are part
+ * of what was decided; never a statement's text or a bound value, which stand with the request and may hold secrets.
+ */
+
+/** JSON has no lone surrogates, and neither has the record. */
+const clean = (text: string): string => text.toWellFormed()
+const by = (actor: PrincipalId | undefined) => (actor === undefined ? {} : { actor })
+
+export const requestOpened = (r: AccessRequest): Entry => ({
+  kind: 'request.opened',
+  subject: `request/${r.id}`,
+  actor: r.requester,
+  resource: r.resource,
+  body: {
+    request: r.id,
+    kind: r.subject.kind,
+    digest: r.digest,
+    requester: r.requester,
+    sponsor: r.sponsor,
+    verbs: r.verbs,
+    decision: 'hold',
+    cause: r.cause,
+    rules: r.rules,
+    failures: r.failures.map((f) => ({ rule: f.rule, message: clean(f.message) })),
+    requirements: r.requirements.map(({ key, count, distinct, eligible }) => ({ key, count, distinct, eligible })),
+    scope: r.scope,
+    revision: r.revision,
+    session: r.session,
+    expiresAt: r.expiresAt,
+  },
+})
+
+export const reviewGiven = (r: AccessRequest, review: Review): Entry => ({
+  kind: 'review.given',
+  subject: `request/${r.id}`,
+  actor: review.by,
+  resource: r.resource,
+  body: {
+    request: r.id,
+    verdict: review.verdict,
+    digest: review.digest,
+    words: review.words === undefined ? undefined : clean(review.words),
+    atMost: review.atMost,
+  },
+})
+
+/** `request.approved`, `request.denied`, ...: whatever state the request has come to. */
+export const requestSettled = (r: AccessRequest, actor: PrincipalId | undefined): Entry => ({
+  kind: `request.${r.state}`,
+  subject: `request/${r.id}`,
+  ...by(actor),
+  resource: r.resource,
+  body: {
+    request: r.id,
+    digest: r.digest,
+    revision: r.revision,
+    ...(r.state === 'approved' ? { grant: r.grant, by: r.reviews.map((v) => v.by) } : {}),
+    ...(r.state === 'denied' ? { by: r.by, words: clean(r.words) } : {}),
+    ...(r.state === 'withdrawn' || r.state === 'voided' ? { why: clean(r.why) } : {}),
+  },
+})
+
+/** `grant.active`, `grant.ending`, `grant.ended`, and `grant.extended` for a live one that moved. */
+export const grantMoved = (g: Grant, actor: PrincipalId | undefined, kind = `grant.${g.state}`): Entry => ({
+  kind,
+  subject: `grant/${g.id}`,
+  ...by(actor),
+  resource: g.resource,
+  body: {
+    grant: g.id,
+    request: g.request,
+    principal: g.principal,
+    digest: g.digest,
+    scope: g.scope,
+    verbs: g.verbs,
+    session: g.session,
+    startsAt: g.startsAt,
+    expiresAt: g.expiresAt,
+    revision: g.revision,
+    ...(g.state === 'ending' || g.state === 'ended' ? { why: g.why } : {}),
+  },
+})
+
+export const executionMoved = (
+  r: Pick<AccessRequest, 'id' | 'digest' | 'resource' | 'session'>,
+  state: 'started' | 'succeeded' | 'failed' | 'unknown',
+  result: { readonly rows?: number; readonly sqlstate?: string } = {},
+): Entry => ({
+  kind: `execution.${state}`,
+  subject: `request/${r.id}`,
+  resource: r.resource,
+  body: { request: r.id, digest: r.digest, session: r.session, rows: result.rows, sqlstate: result.sqlstate },
+})
+
+export const sessionMoved = (s: Session, body: Readonly<Record<string, unknown>> = {}): Entry => ({
+  kind: s.state === 'open' ? 'session.opened' : 'session.closed',
+  subject: `session/${s.id}`,
+  ...(s.state === 'open' ? { actor: s.principal } : {}),
+  resource: s.resource,
+  body: {
+    session: s.id,
+    principal: s.principal,
+    database: clean(s.database),
+    client: clean(s.client),
+    sourceAddress: s.sourceAddress,
+    expiresAt: s.expiresAt,
+    ...(s.state === 'closed' ? { why: s.why } : {}),
+    ...body,
+  },
+})

@@ -1,0 +1,42 @@
+import type { App } from '../app.ts'
+import { cutSession, listSessions, listStatements } from '../sessions/list-sessions.ts'
+import { extendGrant, retryRequest } from './ask-again.ts'
+import type { RequestDeps } from './deps.ts'
+import { releaseGrant, revokeGrant, withdrawRequest } from './end-request.ts'
+import { getRequest, inbox, listRequests } from './list-requests.ts'
+import { requestWindow } from './request-window.ts'
+import { reviewRequest } from './review-request.ts'
+
+type RequestUseCases = Pick<
+  App,
+  | 'requestWindow'
+  | 'listRequests'
+  | 'getRequest'
+  | 'inbox'
+  | 'review'
+  | 'withdrawRequest'
+  | 'retryRequest'
+  | 'extendGrant'
+  | 'releaseGrant'
+  | 'revokeGrant'
+  | 'listSessions'
+  | 'listStatements'
+  | 'cutSession'
+>
+
+/** The part of the application that is about requests, grants and sessions. */
+export const createRequestUseCases = (deps: RequestDeps): RequestUseCases => ({
+  requestWindow: requestWindow(deps),
+  listRequests: listRequests(deps),
+  getRequest: getRequest(deps),
+  inbox: inbox(deps),
+  review: reviewRequest(deps),
+  withdrawRequest: withdrawRequest(deps),
+  retryRequest: retryRequest(deps),
+  extendGrant: extendGrant(deps),
+  releaseGrant: releaseGrant(deps),
+  revokeGrant: revokeGrant(deps),
+  listSessions: listSessions(deps),
+  listStatements: listStatements(deps),
+  cutSession: cutSession(deps),
+})
