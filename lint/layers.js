@@ -9,7 +9,10 @@ const MAY_IMPORT = {
   domain: { layers: ['domain'], packages: /^(@noble\/hashes|canonicalize|@marcbachmann\/cel-js|re2js|yaml|zod)(\/|$)/ },
   contract: { layers: ['contract', 'domain'], packages: /^zod$/ },
   wire: { layers: ['wire'], packages: /^node:(crypto|buffer)$/ },
-  classify: { layers: ['classify', 'domain'], packages: /^(libpg-query|node:worker_threads|node:url)$/ },
+  classify: {
+    layers: ['classify', 'domain'],
+    packages: /^(libpg-query(\/wasm\/libpg-query\.js)?|node:worker_threads|node:url)$/,
+  },
   app: { layers: ['app', 'domain'], packages: /^(node:crypto|@node-rs\/argon2)$/ },
   store: { layers: ['store', 'app', 'domain'] },
   connector: { layers: ['connector', 'app', 'domain', 'classify'] },

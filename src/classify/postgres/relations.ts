@@ -32,9 +32,9 @@ function indexOf(catalogue: TargetCatalogue): Index {
   const facts = new Map<string, { schema: string; facts: RelationFacts }[]>()
   for (const [qualified, one] of catalogue.relations) {
     const dot = qualified.indexOf('.')
-    const name = qualified.slice(dot + 1)
+    const name = one.name ?? qualified.slice(dot + 1)
     const list = facts.get(name) ?? []
-    list.push({ schema: qualified.slice(0, dot), facts: one })
+    list.push({ schema: one.schema ?? qualified.slice(0, dot), facts: one })
     facts.set(name, list)
   }
   const index = { facts }

@@ -81,6 +81,9 @@ export interface RelationFacts {
   readonly reads?: readonly string[]
   /** Why reading it is not harmless, in words. */
   readonly because?: string
+  /** The two parts of its key, where a dot in one would make that ambiguous. */
+  readonly schema?: string
+  readonly name?: string
 }
 
 export interface Classifier {

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto'
+import type pg from 'pg'
+import type { CatalogueRows, FunctionRow, RelationRow, TypeRow } from '../../classify/postgres/catalogue.ts'
+
+/**
+ * Extensions whose C functions were read and do nothing but compute. Not among them, on purpose: dblink, postgres_fdw,
+ * tablefunc (runs text), xml2 (runs text), adminpack, lo, pageinspect, pg_surgery, file_fdw, any procedural language.
+ */
+const TRUSTED = [
+  'btree_gin',
+  'btree_gist',
+  'citext',
+  'cube',
+  'dict_int',
+  'fuzzystrmatch',
+  'hstore',
+  'intarray',
+  'isn',
+  'ltree',
+  'pg_stat_statements',
+  'pg_trgm',
+  'pgcrypto',
+  'seg',
+  'unaccent',
+  'uuid-ossp',
+]
+/** Volatile functions of theirs that leave no trace. */
+const TRUSTED_VOLATILE = [
+  'gen_random_uuid',
+  'gen_random_bytes',
+  'gen_salt',
+  'uuid_generate_v1',
+  'uuid_generate_v1mc',
+  'uuid_generate_v4',
+  'pg_stat_statements',
+  'pg_stat_statements_info',
+  'pgp_sym_encrypt',
+  'pgp_sym_encrypt_bytea',
+  'pgp_pub_encrypt',
+  'pgp_pub_encrypt_bytea',
+]
+/** What it is that their SQL reads by text even though immutable: left out. */
+const NOT_TRUSTED = ['pg_stat_statements_reset', 'set_limit', 'tsvector_update_trigger']
+
+const EXTENSIONS = `
+  with extension as (
+    select d.classid, d.objid, e.extname = any($1) as trusted
+    from pg_depend d join pg_extension e on e.oid = d.refobjid
+    where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
+  )`
+
+// Everything runs with an empty search_path: pg_catalog alone gives the names their meaning.
+const FUNCTIONS = `${EXTENSIONS}
+  select n.nspname::text as schema, p.proname::text as name,
+    coalesce(x.trusted, false) and l.lanname in ('c', 'internal') and (p.provolatile <> 'v' or p.proname::text = any($2)) and p.proname::text <> all($3) as trusted,
+    case when coalesce(x.trusted, false) and l.lanname = 'sql' then coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) end as body,
+    p.prokind <> 'p' and (p.pronargs - p.pronargdefaults <= 1 and p.pronargs >= 1 or p.provariadic <> 0 and p.pronargs <= 2) as one,
+    p.pronargs >= 1 and exists (
+      select from pg_type t left join pg_type b on b.oid = t.typbasetype
+      where t.oid = p.proargtypes[0] and ('c' in (t.typtype, b.typtype) or t.typtype = 'p')) as row
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    left join extension x on x.classid = 'pg_proc'::regclass and x.objid = p.oid
+  where p.oid >= 16384 or (l.lanname not in ('internal', 'c', 'sql'))`
+
+const OPERATORS = `${EXTENSIONS}
+  select n.nspname::text as schema, o.oprname::text as name, coalesce(x.trusted, false) as trusted
+  from pg_operator o join pg_namespace n on n.oid = o.oprnamespace
+    left join extension x on x.classid = 'pg_operator'::regclass and x.objid = o.oid
+  where o.oid >= 16384`
+
+const CASTS = `${EXTENSIONS}
+  select c.castsource::int8::float8 as source, c.casttarget::int8::float8 as target from pg_cast c
+  where c.oid >= 16384 and c.castmethod = 'f'
+    and not exists (select from extension x where x.trusted and x.classid = 'pg_cast'::regclass and x.objid = c.oid)`
+
+/** Objects that use a function or operator of the target's own; PostgreSQL records no dependency on built-in ones. */
+const USES = `
+  uses as (
+    select distinct d.classid, d.objid from pg_depend d
+    where d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass) and d.refobjid >= 16384
+      and not exists (select from extension x where x.trusted and x.classid = d.refclassid and x.objid = d.refobjid)
+  )`
+
+const TYPES = `${EXTENSIONS}, ${USES}
+  select t.oid::int8::float8 as oid, n.nspname::text as schema, t.typname::text as name, t.typtype::text as kind,
+    coalesce(x.trusted, false) as trusted,
+    array(select unnest(array[nullif(t.typelem, 0), nullif(t.typbasetype, 0), r.rngsubtype, m.rngtypid])::int8::float8
+      union all select a.atttypid::int8::float8 from pg_attribute a where t.typrelid <> 0 and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as parts,
+    array(select pg_get_expr(c.conbin, 0) from pg_constraint c where c.contypid = t.oid and c.contype = 'c') as checks,
+    exists (select from pg_constraint c join uses u on u.classid = 'pg_constraint'::regclass and u.objid = c.oid where c.contypid = t.oid)
+      or coalesce(r.rngcanonical >= 16384 or r.rngsubdiff >= 16384, false) as depends
+  from pg_type t join pg_namespace n on n.oid = t.typnamespace
+    left join pg_range r on r.rngtypid = t.oid left join pg_range m on m.rngmultitypid = t.oid
+    left join extension x on x.classid = 'pg_type'::regclass and x.objid = case when t.typelem <> 0 and t.typlen = -1 then t.typelem else t.oid end
+  where t.oid >= 16384 and t.typtype <> 'p'`
+
+const RELATIONS = `${EXTENSIONS}, ${USES},
+  simplified as (
+    select i.indrelid as relid, pg_get_expr(i.indexprs, i.indrelid) as expression from pg_index i
+      join uses u on u.classid = 'pg_class'::regclass and u.objid = i.indexrelid where i.indexprs is not null
+    union all
+    select i.indrelid, pg_get_expr(i.indpred, i.indrelid) from pg_index i
+      join uses u on u.classid = 'pg_class'::regclass and u.objid = i.indexrelid where i.indpred is not null
+    union all
+    select c.conrelid, pg_get_expr(c.conbin, c.conrelid) from pg_constraint c
+      join uses u on u.classid = 'pg_constraint'::regclass and u.objid = c.oid where c.conrelid <> 0 and c.contype = 'c'
+    union all
+    select s.stxrelid, pg_get_expr(s.stxexprs, s.stxrelid) from pg_statistic_ext s
+      join uses u on u.classid = 'pg_statistic_ext'::regclass and u.objid = s.oid where s.stxexprs is not null
+  )
+  select c.oid::int8::float8 as oid, n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind, c.reltype::int8::float8 as "rowType",
+    array(select distinct a.atttypid::int8::float8 from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.atttypid >= 16384) as columns,
+    case when c.relkind = 'v' then pg_get_viewdef(c.oid) end as view,
+    case when c.relrowsecurity then array(
+      select unnest(array[coalesce(pg_get_expr(p.polqual, c.oid), 'true'), coalesce(pg_get_expr(p.polwithcheck, c.oid), 'true')]) from pg_policy p where p.polrelid = c.oid) else '{}' end as policies,
+    exists (select from pg_rewrite r join uses u on u.classid = 'pg_rewrite'::regclass and u.objid = r.oid where r.ev_class = c.oid and r.ev_type = '1')
+      or c.relrowsecurity and exists (select from pg_policy p join uses u on u.classid = 'pg_policy'::regclass and u.objid = p.oid where p.polrelid = c.oid) as depends,
+    exists (select from simplified s where s.relid = c.oid)
+      or exists (select from uses u where u.classid = 'pg_class'::regclass and u.objid = c.oid)
+      or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1')
+      or exists (select from pg_attrdef d join uses u on u.classid = 'pg_attrdef'::regclass and u.objid = d.oid where d.adrelid = c.oid) as "planDepends",
+    array(select s.expression from simplified s where s.relid = c.oid) as simplified,
+    array(select i.inhrelid::int8::float8 from pg_inherits i where i.inhparent = c.oid) as children
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.oid >= 16384 and c.relkind in ('r', 'v', 'm', 'f', 'S', 'p') and n.nspname <> 'pg_toast'`
+
+/** Row versions of everything above: a change of any of it makes or ends one. Some milliseconds, and no definition is printed. */
+export const FINGERPRINT = `
+  select md5(string_agg(part, ' ')) as fingerprint from (
+    select 'p' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) as part from pg_proc
+    union all select 'c' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_class where oid >= 16384
+    union all select 't' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_type where oid >= 16384
+    union all select 'o' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_operator where oid >= 16384
+    union all select 'k' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_cast where oid >= 16384
+    union all select 'r' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_rewrite where oid >= 16384
+    union all select 'y' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_policy
+    union all select 'n' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_constraint where oid >= 16384
+    union all select 'd' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_attrdef
+    union all select 's' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_namespace
+    union all select 'e' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_extension
+    union all select 'x' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_statistic_ext
+    union all select 'h' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, inhrelid::int8)), 0) from pg_inherits
+    union all select 'a' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, attrelid::int8 * 2000 + attnum)), 0) from pg_attribute where attrelid >= 16384
+  ) parts`
+
+export async function readFingerprint(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query<{ fingerprint: string }>(FINGERPRINT)
+  return rows[0]?.fingerprint ?? ''
+}
+
+/** Read all of it in one snapshot. `target` makes versions of different databases differ. */
+export async function readCatalogue(client: pg.ClientBase, target: string): Promise<CatalogueRows> {
+  await client.query('begin isolation level repeatable read read only')
+  try {
+    await client.query("set local search_path = ''; set local statement_timeout = '30s'")
+    const fingerprint = await readFingerprint(client)
+    const functions = await client.query<FunctionRow>(FUNCTIONS, [TRUSTED, TRUSTED_VOLATILE, NOT_TRUSTED])
+    const operators = await client.query<CatalogueRows['operators'][number]>(OPERATORS, [TRUSTED])
+    const casts = await client.query<CatalogueRows['casts'][number]>(CASTS, [TRUSTED])
+    const types = await client.query<TypeRow>(TYPES, [TRUSTED])
+    const relations = await client.query<RelationRow>(RELATIONS, [TRUSTED])
+    await client.query('commit')
+    return {
+      target: createHash('sha256').update(target).digest('hex').slice(0, 16),
+      fingerprint,
+      functions: functions.rows,
+      operators: operators.rows,
+      casts: casts.rows,
+      types: types.rows,
+      relations: relations.rows,
+    }
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined)
+    throw error
+  }
+}

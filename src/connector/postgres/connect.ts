@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import pg from 'pg'
+import type { OpenTarget } from '../../app/ports/target.ts'
+
+/** Longest wait for a connection to stand, in ms. */
+const CONNECT_WITHIN = 5000
+/** A control connection that nobody uses is closed after this many ms. */
+const IDLE = 10_000
+/** Most control connections to one database of one target. */
+const MOST = 4
+
+/** Runs `use` on a control connection, and gives it back; one on which `use` failed is closed instead. */
+export type WithClient = <T>(use: (client: pg.PoolClient) => Promise<T>) => Promise<T>
+
+export interface Connections {
+  on(target: OpenTarget, database: string): WithClient
+  close(): Promise<void>
+}
+
+function settings(target: OpenTarget, database: string, ssl: boolean): pg.PoolConfig {
+  return {
+    host: target.socket ?? target.host,
+    port: target.port,
+    user: target.user,
+    database,
+    ...(target.password === undefined ? {} : { password: target.password }),
+    application_name: 'holdpoint control',
+    // Names, operators and casts mean what they mean in pg_catalog, whatever the database or role sets.
+    options:
+      '-c search_path= -c standard_conforming_strings=on -c datestyle=ISO -c row_security=on -c default_transaction_read_only=off',
+    ssl: ssl ? { rejectUnauthorized: target.sslmode === 'verify-full' } : false,
+    connectionTimeoutMillis: CONNECT_WITHIN,
+    idleTimeoutMillis: IDLE,
+    max: MOST,
+    allowExitOnIdle: true,
+  }
+}
+
+/** The targets' control connections: a few for each database, closed when idle. Passwords are kept only inside them. */
+export function createConnections(): Connections {
+  const pools = new Map<string, { pool: pg.Pool; ssl: boolean }>()
+
+  const make = (target: OpenTarget, database: string, ssl: boolean): { pool: pg.Pool; ssl: boolean } => {
+    const pool = new pg.Pool(settings(target, database, ssl))
+    // An idle connection that the target closes: the next use makes another.
+    pool.on('error', () => undefined)
+    return { pool, ssl }
+  }
+
+  return {
+    on(target, database) {
+      const key = createHash('sha256')
+        .update(
+          JSON.stringify([
+            target.host,
+            target.socket,
+            target.port,
+            target.user,
+            target.sslmode,
+            database,
+            target.password,
+          ]),
+        )
+        .digest('hex')
+      return async (use) => {
+        let entry = pools.get(key)
+        if (entry === undefined) {
+          entry = make(target, database, target.sslmode !== 'disable' && target.socket === undefined)
+          pools.set(key, entry)
+        }
+        let client: pg.PoolClient
+        try {
+          client = await entry.pool.connect()
+        } catch (error) {
+          if (!(entry.ssl && target.sslmode === 'prefer' && /does not support SSL/.test(String(error)))) throw error
+          const plain = make(target, database, false)
+          if (pools.get(key) === entry) pools.set(key, plain)
+          void entry.pool.end()
+          client = await (pools.get(key) ?? plain).pool.connect()
+        }
+        let failed = true
+        try {
+          const result = await use(client)
+          failed = false
+          return result
+        } finally {
+          client.release(failed)
+        }
+      }
+    },
+    async close() {
+      const all = [...pools.values()]
+      pools.clear()
+      await Promise.all(all.map(({ pool }) => pool.end()))
+    },
+  }
+}
