@@ -18,6 +18,8 @@ export interface StreamInput {
   /** The client left, or the server stops. */
   readonly signal: AbortSignal
   readonly beatMs?: number
+  /** Called once, when no more will come. A reader that is stuck will not take even that. */
+  readonly ended?: () => void
 }
 
 /**
@@ -32,6 +34,7 @@ export function streamEvents({
   filter,
   signal,
   beatMs = BEAT_MS,
+  ended: told,
 }: StreamInput): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   const stop = new AbortController()
@@ -59,6 +62,9 @@ export function streamEvents({
   const ended = new Promise<'ended'>((resolve) => {
     const end = (): void => {
       clearInterval(ticking)
+      // A generator that waits in `yield` sees no signal: it is told to return.
+      void entries.return?.()?.catch(() => undefined)
+      told?.()
       resolve('ended')
     }
     if (both.aborted) end()

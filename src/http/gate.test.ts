@@ -53,7 +53,8 @@ describe('paths', () => {
     fc.assert(
       fc.property(path, (parts) => {
         const url = `/${parts.join('')}`
-        if (at('GET', url) === undefined) expect(new URL(url, 'http://localhost').pathname).toBe(url)
+        const passed = at('GET', url) === undefined
+        expect(passed && new URL(url, 'http://localhost').pathname).toBe(passed && url)
       }),
     )
   })

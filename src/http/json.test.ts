@@ -19,7 +19,7 @@ describe('parseJson', () => {
         (value, indent) => {
           const text = JSON.stringify(value, null, indent)
           const oracle: unknown = JSON.parse(text)
-          if (!storable(oracle) || /"(?:__proto__|constructor|prototype)":/.test(text)) return
+          fc.pre(storable(oracle) && !/"(?:__proto__|constructor|prototype)":/.test(text))
           expect(parseJson(bytes(text))).toEqual({ ok: true, value: oracle })
         },
       ),
@@ -33,7 +33,9 @@ describe('parseJson', () => {
         const cut = at % (text.length + 1)
         const mutated = text.slice(0, cut) + insert + text.slice(cut + (at % 2))
         const parsed = parseJson(bytes(mutated))
-        if (parsed.ok) expect(parsed.value).toEqual(JSON.parse(new TextDecoder().decode(bytes(mutated))))
+        // Throws where JSON.parse would refuse what was accepted.
+        const oracle: unknown = parsed.ok ? JSON.parse(new TextDecoder().decode(bytes(mutated))) : undefined
+        expect(parsed.ok ? parsed.value : undefined).toEqual(oracle)
       }),
       { numRuns: 2_000 },
     )

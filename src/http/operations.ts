@@ -130,6 +130,9 @@ function bearer(c: RequestContext): string | undefined {
   return /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(c.env.incoming.headers.authorization ?? '')?.[1]
 }
 
+/** How long a reader has to take what was sent before the end of a stream. */
+const LAST_WORDS_MS = 2_000
+
 async function openStream(
   c: RequestContext,
   caller: Caller,
@@ -149,7 +152,8 @@ async function openStream(
   const release = deps.slots.take(caller.principal.id)
   if (release === undefined) throw new Refused('too_many_streams')
   const left = new AbortController()
-  c.env.outgoing.once('close', () => {
+  const { outgoing } = c.env
+  outgoing.once('close', () => {
     left.abort()
     release()
   })
@@ -162,12 +166,17 @@ async function openStream(
     },
     filter: present({ after, resource: query.resource }),
     signal: AbortSignal.any([left.signal, deps.stopping]),
+    ended() {
+      const cut = setTimeout(() => outgoing.destroy(), deps.beatMs ?? LAST_WORDS_MS)
+      outgoing.once('close', () => clearTimeout(cut))
+    },
     ...(deps.beatMs === undefined ? {} : { beatMs: deps.beatMs }),
   })
   return new Response(body, {
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store, no-transform',
+      connection: 'close',
       'x-accel-buffering': 'no',
     },
   })

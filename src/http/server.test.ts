@@ -11,7 +11,7 @@ describe('bodies', () => {
     ['{"verdict":"approve","digest":"x","__proto__":{"admin":true}}', 'invalid_json', 400],
     ['{"verdict":"approve","constructor":{"prototype":{}}}', 'invalid_json', 400],
     ['{"verdict":"deny","verdict":"approve"}', 'invalid_json', 400],
-    [`${'['.repeat(100_000)}`, 'invalid_json', 400],
+    ['['.repeat(100_000), 'invalid_json', 400],
     ['{"verdict":', 'invalid_json', 400],
     ['', 'invalid_input', 400],
     ['null', 'invalid_input', 400],
@@ -170,8 +170,7 @@ describe('methods', () => {
     await using http = await startHttp(app)
     const response = await http.send(method, '/v1/requests/HP-142/reviews?verdict=approve', { token: 'token-mia' })
     expect(response.headers.get('allow')).toBe('POST')
-    if (method === 'HEAD') expect(response.status).toBe(405)
-    else await problemOf(response, 405, 'method_not_allowed')
+    expect(response.status).toBe(405)
   })
 
   it('says for every path what it answers to', async () => {

@@ -131,9 +131,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         const closed = new Promise<void>((resolve) => {
           server.close(() => resolve())
         })
-        server.closeIdleConnections()
+        // A connection that was busy a moment ago is idle now, and would be kept alive.
+        const idle = setInterval(() => server.closeIdleConnections(), 50)
         const cut = setTimeout(() => server.closeAllConnections(), GRACE_MS)
         await closed
+        clearInterval(idle)
         clearTimeout(cut)
       })()
       return closing
