@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 
 /** A program under way, and what it has said so far. */
 export interface Child {
+  readonly pid: number | undefined
   readonly out: () => string
   readonly err: () => string
   /** Resolves with the first match in either stream. Rejects when the program ends without it. */
@@ -60,6 +61,7 @@ export function start(
     child.on('close', (code) => end(code ?? -1))
   })
   const self: Child = {
+    pid: child.pid,
     out: () => out,
     err: () => err,
     says: (pattern) =>

@@ -24,7 +24,16 @@ export interface Done {
 /** An installation that nobody else uses: its own folder, ports and processes, with the demo in it. */
 export interface World {
   readonly folder: string
+  /** The API's origin. */
+  readonly api: string
+  readonly gatewayPort: number
+  /** The server's process. */
+  pid(): number
+  /** The target past Holdpoint, as its superuser. */
+  target(): { readonly host: string; readonly port: number; readonly user: string; readonly password: string }
   start(): Promise<void>
+  /** As Ctrl-C does, until it has ended. */
+  stop(): Promise<void>
   /** `kill -9` of the server and of both its PostgreSQLs. */
   crash(): Promise<void>
   /** One `hp` command as somebody of the cast, to its end. */
@@ -65,16 +74,30 @@ export async function openWorld(): Promise<World> {
     }, READY_MS)
     if (ready !== true) throw new Error(`the server did not start: ${lastLines(mine.out() + mine.err(), 12)}`)
   }
-  const leave = async (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     server?.interrupt()
     const ended = server === undefined ? true : await until(() => endedYet(server), STOP_MS)
     if (ended === undefined) server?.kill()
-    await killAll()
-    await killClusters(clusters)
+    await server?.ended
+    await rm(path.join(folder, 'demo.json'), { force: true })
+  }
+  const target = (): ReturnType<World['target']> => {
+    const home = path.join(data, 'demo')
+    return {
+      host: '127.0.0.1',
+      port: Number(readFileSync(path.join(home, 'target.port'), 'utf8')),
+      user: 'holdpoint',
+      password: readFileSync(path.join(home, 'target', 'postgres.password'), 'utf8').trim(),
+    }
   }
   return {
     folder,
+    api: `http://127.0.0.1:${api}`,
+    gatewayPort: gateway,
+    pid: () => server?.pid ?? 0,
+    target,
     start: begin,
+    stop,
     async crash() {
       server?.kill()
       await Promise.all([server?.ended, killClusters(clusters)])
@@ -97,13 +120,9 @@ export async function openWorld(): Promise<World> {
       })
     },
     async look(database, sql) {
-      const target = path.join(data, 'demo', 'target')
       const connection = await connectPostgres({
-        host: '127.0.0.1',
-        port: Number(readFileSync(path.join(data, 'demo', 'target.port'), 'utf8')),
-        user: 'holdpoint',
+        ...target(),
         database,
-        password: readFileSync(path.join(target, 'postgres.password'), 'utf8').trim(),
         tls: 'disable',
         applicationName: 'holdpoint tour, past the gateway',
       })
@@ -114,7 +133,9 @@ export async function openWorld(): Promise<World> {
       }
     },
     async close() {
-      await leave()
+      await stop()
+      await killAll()
+      await killClusters(clusters)
       await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }

@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util'
+import { openWorld } from '../src/tour/world.ts'
+import { measureDecide } from './decide.ts'
+import { KEYS, RULE_COUNTS } from './figures.ts'
+import type { Figures } from './figures.ts'
+import { measureGateway } from './gateway.ts'
+import { measureLapse, measureRelease, measureStarts } from './times.ts'
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '3' },
+  },
+})
+const wants = (key: string): boolean => KEYS.some((one) => one.startsWith(values.only) && one.startsWith(key))
+const say = (line: string): void => void process.stderr.write(`${line}\n`)
+if (!KEYS.some((key) => key.startsWith(values.only))) {
+  say(`error: no figure begins with '${values.only}'`)
+  process.exit(2)
+}
+
+const figures: Figures = new Map()
+
+/** A part that fails leaves its figures null and says why; the others are measured all the same. */
+async function part(name: string, measure: () => Promise<void> | void): Promise<void> {
+  if (!wants(name)) return
+  try {
+    await measure()
+  } catch (error) {
+    process.exitCode = 1
+    say(`${name}: null, ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+for (const count of RULE_COUNTS) {
+  const key = `decide.${count}.p50_us`
+  await part(key, () => void figures.set(key, measureDecide(count)))
+}
+await part('start', async () => {
+  const { cold, warm } = await measureStarts(Number(values.rounds))
+  figures.set('start.cold_ms', cold).set('start.warm_ms', warm)
+})
+if (['release', 'lapse', 'gateway'].some(wants)) {
+  const world = await openWorld()
+  try {
+    await world.start()
+    await part('release', async () => {
+      figures.set('release.approve_to_forward.p99_ms', await measureRelease(world, 200))
+    })
+    await part('lapse', async () => {
+      figures.set('lapse.expiry_to_cut.p99_ms', await measureLapse(world, 10, 8))
+    })
+    await part('gateway', () =>
+      measureGateway(world, figures, { rounds: Number(values.rounds), seconds: Number(values.seconds), wants, say }),
+    )
+  } finally {
+    await world.close()
+  }
+}
+
+const chosen = KEYS.filter((key) => key.startsWith(values.only)).map((key) => [key, figures.get(key) ?? null] as const)
+if (values.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(chosen))}\n`)
+else {
+  const width = Math.max(...chosen.map(([key]) => key.length))
+  for (const [key, value] of chosen) process.stdout.write(`${key.padEnd(width)}  ${value ?? '-'}\n`)
+}
