@@ -46,7 +46,7 @@ export function judge(
   let variables: Variables | undefined
   const matches = (rule: Rule): boolean => {
     if (rule.when === undefined) return true
-    variables ??= variablesOf(one, action, context)
+    variables ??= viewsFor(one, action, context)
     const result = rule.when.evaluate(variables)
     if (result.kind === 'value') return result.value
     if (rule.effect.kind !== 'allow') failures.push({ rule: rule.name, message: result.message })
@@ -104,7 +104,8 @@ export function judge(
   )
 }
 
-function variablesOf(one: Case, action: Facts, context: Context): Variables {
+/** What expressions see of this case. */
+export function viewsFor(one: Case, action: Facts, context: Context): Variables {
   const { profile } = one.asker
   return {
     principal: one.principal,

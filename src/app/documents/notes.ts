@@ -1,0 +1,67 @@
+import type { ResourceName, Revision } from '../../domain/ids.ts'
+import type { DocumentChange } from '../../domain/policy/difference.ts'
+import { ofKind, type Document } from '../../domain/policy/documents.ts'
+import { readSettings } from '../../domain/policy/settings.ts'
+import type { Profile } from '../../domain/profile/profile.ts'
+import { readProfile } from '../../domain/profile/read-profile.ts'
+import type { DocumentDeps } from './deps.ts'
+
+/** Targets looked at after one apply. */
+const MOST_PROBES = 20
+
+/** What an apply tells about each resource that it added or changed: reachable, inferred, incomplete, how to connect. */
+export async function notesFor(
+  deps: Pick<DocumentDeps, 'targets' | 'openTarget' | 'gateway'>,
+  changes: readonly DocumentChange[],
+  documents: readonly Document[],
+): Promise<readonly string[]> {
+  const touched = new Set(
+    changes.filter((change) => change.kind === 'Resource' && change.change !== 'removed').map((change) => change.name),
+  )
+  const resources = ofKind(documents, 'Resource').filter((resource) => touched.has(resource.name))
+  const { security } = readSettings(ofKind(documents, 'Settings')[0]?.body)
+  const told = await Promise.all(
+    resources.slice(0, MOST_PROBES).map(async ({ name, body }) => {
+      const profile = readProfile(body, 0 as Revision)
+      const inferred = body.type === undefined ? [`${name}: type ${profile.type}, inferred from connect`] : []
+      const missing = [
+        ...(profile.owners.length === 0 ? ['an owner'] : []),
+        ...(body.classification === undefined ? ['a classification'] : []),
+      ]
+      const incomplete =
+        missing.length === 0
+          ? []
+          : [
+              `${name}: incomplete; everything on it is held for team ${security} until ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} set`,
+            ]
+      return [
+        `${name}: ${await reach(deps, profile)}`,
+        ...inferred,
+        ...incomplete,
+        `${name}: connect with ${clientLine(deps.gateway, profile.name)}`,
+      ]
+    }),
+  )
+  const rest = resources.length - MOST_PROBES
+  return [...told.flat(), ...(rest > 0 ? [`and ${rest} more resources, which were not tried`] : [])]
+}
+
+/** The look itself is only information: that it fails changes nothing about what was applied. */
+async function reach(deps: Pick<DocumentDeps, 'targets' | 'openTarget'>, profile: Profile): Promise<string> {
+  try {
+    const target = await deps.openTarget(profile)
+    if (!target.ok) return `not tried: ${target.detail ?? 'its password cannot be had'}`
+    const probed = await deps.targets.probe(target.value)
+    if (!probed.ok) return `not reachable: ${probed.message}`
+    return `reachable, PostgreSQL ${probed.version}${probed.superuser ? '. Holdpoint signs in as a superuser there; give it an account of its own' : ''}`
+  } catch {
+    return 'not tried: the look at it failed'
+  }
+}
+
+/** For the client that people already have. */
+export const clientLine = (
+  gateway: { readonly host: string; readonly port: number },
+  resource: ResourceName,
+  user = '$USER',
+): string => `psql "host=${gateway.host} port=${gateway.port} dbname=${resource} user=${user}"`

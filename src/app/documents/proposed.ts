@@ -1,0 +1,44 @@
+import type { Revision } from '../../domain/ids.ts'
+import { checkSet } from '../../domain/policy/check-set.ts'
+import { diffSets, mergeSets, type DocumentChange } from '../../domain/policy/difference.ts'
+import { loadDocuments, type Document } from '../../domain/policy/documents.ts'
+import { hasErrors, type Finding } from '../../domain/policy/finding.ts'
+import type { DocumentFile } from '../app.ts'
+import type { Aggregates } from '../ports/store.ts'
+import { readStored } from './stored.ts'
+
+/** What a set of files would make of the documents in force. */
+export interface Proposed {
+  readonly base: Revision
+  readonly documents: readonly Document[]
+  readonly changes: readonly DocumentChange[]
+  /** With errors in them, `changes` is empty and nothing may be applied. */
+  readonly findings: readonly Finding[]
+}
+
+/** Read, merge, check and compare. Changes nothing. */
+export async function propose(
+  from: Pick<Aggregates, 'documents' | 'people'>,
+  base: Revision,
+  files: readonly DocumentFile[],
+  prune: boolean,
+): Promise<Proposed> {
+  const loaded = loadDocuments(files)
+  if (hasErrors(loaded.findings)) return { base, documents: [], changes: [], findings: loaded.findings }
+  const [stored, people] = await Promise.all([from.documents.documentsAt(base), from.people.list()])
+  const current = readStored(stored)
+  const twice = checkSet(loaded.documents).filter((finding) => finding.code === 'duplicate_name')
+  if (twice.length > 0) return { base, documents: [], changes: [], findings: [...loaded.findings, ...twice] }
+  const documents = mergeSets(current, loaded.documents, prune)
+  const findings = [...loaded.findings, ...checkSet(documents, people)]
+  return { base, documents, changes: hasErrors(findings) ? [] : diffSets(current, documents), findings }
+}
+
+/** The first error as one line, with how many more there are. */
+export function firstError(findings: readonly Finding[]): string {
+  const errors = findings.filter((finding) => finding.severity === 'error')
+  const first = errors[0]
+  if (first === undefined) return ''
+  const where = first.path === undefined ? '' : `${first.path}:${first.line ?? 1}:${first.column ?? 1}: `
+  return `${where}${first.message}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`
+}

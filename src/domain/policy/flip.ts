@@ -1,0 +1,78 @@
+import type { Action, Context } from '../action.ts'
+import type { PolicyScope } from './build-snapshot.ts'
+import { judge, viewsFor } from './decide.ts'
+import type { Decision } from './decision.ts'
+import { whenClause, type Clause } from './explain.ts'
+import { checkOn, type Rule } from './rule.ts'
+
+/**
+ * The nearest change that would flip the outcome: one clause of one rule, found by deciding again with that rule
+ * matched, or left out. Undefined when no single change would.
+ */
+export function findFlip(scope: PolicyScope, action: Action, context: Context, now: Decision): string | undefined {
+  const one = scope.caseOf(action.verb)
+  const outcomeOf = (candidates: readonly Rule[]): Decision['outcome'] =>
+    judge(one, action, context, candidates).outcome
+  if (now.cause === 'unknown_action') return 'If it could be classified, the rules for its verb would decide.'
+  if (now.cause === 'incomplete_profile')
+    return `With an owner and a classification in the profile of ${scope.profile.name}, the rules would decide.`
+  const failure = now.failures[0]
+  if (failure !== undefined && now.outcome === 'hold')
+    return `If what rule ${failure.rule} needs were known (${failure.message}), it could be decided.`
+
+  const variables = viewsFor(one, action, context)
+  const made = new Set<string>(now.rules)
+  for (const rule of one.candidates) {
+    const clauses = rule.when?.clauses.map((text) => whenClause(text, variables)) ?? []
+    if (made.has(rule.name)) {
+      const outcome = outcomeOf(one.candidates.filter((other) => other !== rule))
+      if (outcome === now.outcome) continue
+      const held = clauses.find((clause) => clause.holds)
+      return held === undefined
+        ? `Without rule ${rule.name} it would be: ${outcome}.`
+        : `If ${held.text} did not hold (${held.saw}), rule ${rule.name} would not match, and it would be: ${outcome}.`
+    }
+    const outcome = outcomeOf(one.candidates.map((other) => (other === rule ? matching(rule) : other)))
+    if (outcome !== now.outcome)
+      return sentence(
+        clauses.find((clause) => !clause.holds),
+        rule,
+        outcome,
+      )
+  }
+  return findNear(scope, action, now, outcomeOf, one.candidates)
+}
+
+/** Rules that miss by one key of `on`. */
+function findNear(
+  scope: PolicyScope,
+  action: Action,
+  now: Decision,
+  outcomeOf: (candidates: readonly Rule[]) => Decision['outcome'],
+  candidates: readonly Rule[],
+): string | undefined {
+  const known = new Set(candidates)
+  for (const rule of scope.snapshot.rules) {
+    if (known.has(rule)) continue
+    const missed = checkOn(rule, scope.profile, scope.principal, scope.teams, action.verb).filter(
+      (check) => !check.holds,
+    )
+    const [only] = missed
+    if (only === undefined || missed.length > 1) continue
+    const outcome = outcomeOf([...candidates, rule])
+    if (outcome !== now.outcome)
+      return `If ${only.key} were ${[...only.wanted].join(' or ')} (it is ${only.saw.join(', ') || 'not set'}), rule ${rule.name} would make it: ${outcome}.`
+  }
+  return undefined
+}
+
+/** The rule as if its expression held. */
+function matching(rule: Rule): Rule {
+  const { when: _when, ...rest } = rule
+  return rest
+}
+
+const sentence = (clause: Clause | undefined, rule: Rule, outcome: string): string =>
+  clause === undefined
+    ? `If rule ${rule.name} matched, it would be: ${outcome}.`
+    : `If ${clause.text} held (${clause.saw}), rule ${rule.name} would match, and it would be: ${outcome}.`
