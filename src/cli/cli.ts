@@ -59,8 +59,12 @@ export function createCli(
     mayAsk: options.input !== false && terminal.inIsTerminal && terminal.errIsTerminal,
     server,
     api: async () => (await server()).client,
-    print: (text) => terminal.out(text.endsWith('\n') || text === '' ? text : `${text}\n`),
-    json: (value) => terminal.out(`${safeJson({ v: 1, ...value })}\n`),
+    print: (text) => {
+      terminal.out(text.endsWith('\n') ? text : `${text}\n`)
+    },
+    json: (value) => {
+      terminal.out(`${safeJson({ v: 1, ...value })}\n`)
+    },
     note: (text) => {
       if (options.quiet !== true) terminal.err(text.endsWith('\n') ? text : `${text}\n`)
     },

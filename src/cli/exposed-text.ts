@@ -17,7 +17,7 @@ export const oneLine = (text: string): string => text.replace(EVERY_UNSEEN, esca
 /** JSON with the same value, in which nothing reaches a terminal as a control: all but ASCII's printable part and seen letters is `\u` escaped. */
 export const safeJson = (value: unknown, indent?: number): string =>
   JSON.stringify(value, undefined, indent).replace(
-    /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
+    /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/gu,
     (character) =>
       character === '\n'
         ? character
@@ -50,7 +50,7 @@ const isOdd = (character: string): boolean =>
  * ASCII with another alphabet. A word that is plainly Cyrillic or Greek stays readable.
  */
 function exposeWord(word: string): string {
-  const letters = [...word]
+  const letters = Array.from(word)
   const other = letters.filter((letter) => ODD.test(letter))
   if (other.length === 0) return word
   const mixed = SCRIPTS.filter((script) => script.test(word)).length > 1
@@ -74,7 +74,7 @@ export function exposeLines(text: string): readonly string[] {
     let shown = ''
     let at = 0
     const between = (part: string): string =>
-      [...part]
+      Array.from(part)
         .map((character) => (UNSEEN.test(character) || isOdd(character) ? escapeOf(character) : character))
         .join('')
     for (const word of line.matchAll(WORD)) {

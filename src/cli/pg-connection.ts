@@ -18,6 +18,8 @@ export interface PgOptions {
   readonly password: string
   readonly tls: TlsChoice
   readonly applicationName?: string
+  /** Settings for the session, sent when connecting: `holdpoint.reason`. */
+  readonly parameters?: Readonly<Record<string, string>>
   /** SCRAM alone when left out. */
   readonly methods?: readonly SignInMethod[]
   /** As they come, a notice about a hold among them. */
@@ -70,7 +72,7 @@ export async function connectPostgres(options: PgOptions): Promise<PgConnection>
     database: options.database,
     password: options.password,
     nonce: randomBytes(18).toString('base64'),
-    parameters: { application_name: options.applicationName ?? 'hp', client_encoding: 'UTF8' },
+    parameters: { application_name: options.applicationName ?? 'hp', client_encoding: 'UTF8', ...options.parameters },
     ...(options.methods === undefined ? {} : { methods: options.methods }),
   })
   let key: { readonly pid: number; readonly secret: Buffer } | undefined

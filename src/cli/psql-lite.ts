@@ -6,8 +6,8 @@ import type { Cli } from './cli.ts'
 import { EXIT, Stop, usage } from './exit.ts'
 import { oneLine } from './exposed-text.ts'
 import type { GatewayAccess } from './gateway-access.ts'
-import { connectGateway, ConnectionLost } from './gateway-connection.ts'
-import type { GatewayConnection, QuerySink } from './gateway-connection.ts'
+import { connectPostgres, PgError } from './pg-connection.ts'
+import type { PgConnection, PgResult } from './pg-connection.ts'
 import { reasonOf } from './private-file.ts'
 import { renderRows } from './rows.ts'
 import type { RowStyle } from './rows.ts'
@@ -16,6 +16,8 @@ import { readStandardInput } from './standard-input.ts'
 
 /** psql's own exit codes (its manual, "Exit Status"). */
 const PSQL = { ok: 0, error: 1, connection: 2, script: 3 } as const
+const CONNECTION_LOST = '08006'
+const isLoopback = (host: string): boolean => /^(127(\.\d{1,3}){3}|::1|localhost)$/.test(host)
 const LARGEST_SCRIPT = 64 * 1024 * 1024
 
 export interface PsqlArguments {
@@ -33,10 +35,10 @@ export function parsePsqlArguments(cli: Cli, args: readonly string[]): PsqlArgum
   const scripts: string[] = []
   let [quiet, unaligned, tuplesOnly, stopOnError] = [false, false, false, false]
   const words = args.flatMap((arg) => {
-    const bundle = /^-([AtqX]+)([AtqXcf])(.*)$/s.exec(arg)
+    const bundle = /^-([AtqX]+)([AtqXcf])(.*)$/s.exec(arg) // -Atc 'SELECT 1'
     if (bundle === null) return /^-[cfv]./s.test(arg) ? [arg.slice(0, 2), arg.slice(2)] : [arg]
     return [
-      ...[...(bundle[1] ?? '')].map((letter) => `-${letter}`),
+      ...Array.from(bundle[1] ?? '', (letter) => `-${letter}`),
       `-${bundle[2]}`,
       ...(bundle[3] === '' ? [] : [bundle[3] ?? '']),
     ]
@@ -85,17 +87,20 @@ export async function runPsqlLite(
   wanted: PsqlArguments,
   reason: string | undefined,
 ): Promise<number> {
-  let connection: GatewayConnection
+  let connection: PgConnection
   try {
-    connection = await connectGateway(
-      access,
-      resource,
-      reason === undefined ? {} : { 'holdpoint.reason': reason },
-      (kind, said) => printSaid(cli, kind, said),
-    )
+    connection = await connectPostgres({
+      ...access,
+      database: resource,
+      password: access.token,
+      // As libpq's sslmode=require elsewhere: SCRAM proves the gateway, its certificate may be its own.
+      tls: isLoopback(access.host) ? 'disable' : 'require',
+      onNotice: (said) => printSaid(cli, 'notice', said),
+      ...(reason === undefined ? {} : { parameters: { 'holdpoint.reason': reason } }),
+    })
   } catch (error) {
-    if (!(error instanceof ConnectionLost)) throw error
-    cli.terminal.err(`hp psql: ${oneLine(error.message)}\n`)
+    if (!(error instanceof PgError)) throw error
+    printSaid(cli, 'error', error.said)
     return PSQL.connection
   }
   const shell = new Shell(cli, connection, wanted)
@@ -112,12 +117,12 @@ export async function runPsqlLite(
     }
     return PSQL.ok
   } catch (error) {
-    if (!(error instanceof ConnectionLost)) throw error
-    cli.terminal.err(`hp psql: ${oneLine(error.message)}\n`)
+    if (!(error instanceof PgError)) throw error
+    printSaid(cli, 'error', error.said)
     return PSQL.connection
   } finally {
     stop()
-    connection.close()
+    await connection.close()
   }
 }
 
@@ -142,11 +147,11 @@ export async function runOneText(
 
 class Shell {
   readonly #cli: Cli
-  readonly #connection: GatewayConnection
+  readonly #connection: PgConnection
   readonly #wanted: PsqlArguments
   #busy = false
 
-  constructor(cli: Cli, connection: GatewayConnection, wanted: PsqlArguments) {
+  constructor(cli: Cli, connection: PgConnection, wanted: PsqlArguments) {
     this.#cli = cli
     this.#connection = connection
     this.#wanted = wanted
@@ -154,13 +159,19 @@ class Shell {
 
   /** Ctrl-C: cancels what runs or waits. */
   interrupt(): void {
-    if (this.#busy) this.#connection.cancel()
+    if (this.#busy) this.#connection.cancel().catch(() => undefined)
   }
 
+  /** False after an error, which was printed. @throws PgError when the connection ended. */
   async run(text: string): Promise<boolean> {
     this.#busy = true
     try {
-      return await this.#connection.query(text, this.#sink())
+      for (const result of await this.#connection.query(text)) this.#print(result)
+      return true
+    } catch (error) {
+      if (!(error instanceof PgError) || error.code === CONNECTION_LOST || error.said.severity === 'FATAL') throw error
+      printSaid(this.#cli, 'error', error.said)
+      return false
     } finally {
       this.#busy = false
     }
@@ -212,30 +223,13 @@ class Shell {
     }
   }
 
-  #sink(): QuerySink {
+  #print({ columns, rows, tag }: PgResult): void {
     const { terminal } = this.#cli
-    let names: readonly string[] | undefined
-    let rows: (readonly (string | null)[])[] = []
-    // A terminal obeys what is in the data; a file or a pipe gets the bytes as they are.
+    // A terminal obeys what is in the data; a file or a pipe gets it as it is.
     const shown = terminal.outIsTerminal ? oneLine : (text: string): string => text
-    return {
-      columns: (given) => {
-        names = given
-        rows = []
-      },
-      row: (values) => void rows.push(values),
-      copied: (bytes) =>
-        terminal.out(
-          terminal.outIsTerminal ? bytes.toString('utf8').split('\n').map(oneLine).join('\n') : bytes.toString('utf8'),
-        ),
-      complete: (tag) => {
-        if (names !== undefined) terminal.out(renderRows(names, rows, this.#wanted.style, shown))
-        else if (!this.#wanted.quiet) terminal.out(`${oneLine(tag)}\n`)
-        names = undefined
-        rows = []
-      },
-      said: (kind, said) => printSaid(this.#cli, kind, said),
-    }
+    if (columns.length > 0) terminal.out(renderRows(columns, rows, this.#wanted.style, shown))
+    else if (rows.length > 0) terminal.out(rows.map(([line]) => `${shown(line ?? '')}\n`).join(''))
+    else if (!this.#wanted.quiet) terminal.out(`${oneLine(tag)}\n`)
   }
 }
 

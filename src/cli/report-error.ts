@@ -61,10 +61,10 @@ const isAbort = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')
 
 function tellProblem(problem: ProblemBody): Told {
-  const title = oneLine(problem.title).replace(/\.$/, '')
-  const detail = problem.detail === undefined ? '' : `: ${oneLine(problem.detail)}`
+  const title = oneLine(problem.title)
+  const detail = problem.detail === undefined ? '' : ` ${oneLine(problem.detail)}`
   return {
-    error: `${title.charAt(0).toLowerCase()}${title.slice(1)}${detail}`,
+    error: `${title}${detail}`,
     hint: problem.hint === undefined ? undefined : oneLine(problem.hint),
     exit: EXIT_OF_CODE[problem.code] ?? (problem.status === 404 ? EXIT.notFound : EXIT.failed),
     before: [

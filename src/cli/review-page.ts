@@ -53,7 +53,8 @@ function renderStatement(cli: Cli, subject: Statement): string {
   const all = (pick: (one: (typeof sql)[number]) => readonly string[]): string =>
     [...new Set(sql.flatMap(pick))].map(oneLine).join(', ')
   const bytes = Buffer.byteLength(subject.text)
-  const heading = `${cli.paint('dim', `the statement, ${subject.text.split('\n').length} line(s), ${bytes} bytes`)}\n`
+  const lines = subject.text.split('\n').length
+  const heading = `${cli.paint('dim', `the statement, ${lines} ${lines === 1 ? 'line' : 'lines'}, ${bytes} bytes`)}\n`
   const odd = hasExposed(subject.text)
     ? `${cli.paint('red', 'It holds characters that cannot be seen or look like others; they are shown as ⟨U+....⟩.')}\n`
     : ''
@@ -134,7 +135,7 @@ function renderParameters(cli: Cli, parameters: Statement['parameters']): string
         case 'null':
           return `${name}NULL\n`
         case 'text':
-          return `${name}'${highlight(cli, exposeLines(one.text).join(`${'⟨U+000A⟩'}\n       `))}'\n`
+          return `${name}'${highlight(cli, exposeLines(one.text).join('⟨U+000A⟩\n       '))}'\n`
         case 'binary':
           return `${name}binary ${oneLine(one.hex)}\n`
         case 'masked':

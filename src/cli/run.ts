@@ -24,7 +24,7 @@ export async function run(argv: readonly string[], terminal: Terminal, parts: Pa
       getErrHelpWidth: () => terminal.columns ?? 80,
       getOutHasColors: () => terminal.colour,
       getErrHasColors: () => terminal.colour,
-      outputError: (text, write) => write(twoLines(terminal, text)),
+      outputError: (text, write) => write(twoLines(terminal, pathOf(command), text)),
     })
   }
   try {
@@ -43,11 +43,15 @@ const everyCommand = (command: AnyCommand): readonly AnyCommand[] => [
   ...command.commands.flatMap(everyCommand),
 ]
 
+const pathOf = (command: AnyCommand): string =>
+  command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
+
 /** Commander's `error: ...\n(Did you mean ...?)` as `error:` and `hint:`. */
-function twoLines(terminal: Terminal, text: string): string {
+function twoLines(terminal: Terminal, path: string, text: string): string {
   const [first = '', ...rest] = text.trimEnd().split('\n')
   const meant = /^\(Did you mean (.*)\?\)$/.exec(rest.join(' '))?.[1]
-  const message = oneLine(first.replace(/^error: /, ''))
-  const hint = meant === undefined ? 'See: hp --help' : `Did you mean ${oneLine(meant)}?`
+  // What was given too much may be a secret that somebody put on the command line: it is not repeated.
+  const message = oneLine(first.replace(/^error: /, '').replace(/(Expected \d+ arguments? but got \d+):.*$/s, '$1.'))
+  const hint = meant === undefined ? `See: ${path} --help` : `Did you mean ${oneLine(meant)}?`
   return `${paint(terminal, 'red', 'error:')} ${message}\n${paint(terminal, 'dim', 'hint:')} ${hint}\n`
 }

@@ -91,7 +91,7 @@ function readFile(file: string): FileSettings {
   }
   let value: unknown
   try {
-    value = parse(text, { maxAliasCount: 0, uniqueKeys: true }) as unknown
+    value = parse(text, { maxAliasCount: 0, uniqueKeys: true })
   } catch (cause) {
     throw usage(`${oneLine(file)}: ${oneLine(cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : '')}`)
   }

@@ -7,6 +7,8 @@ export interface Column<Row> {
   readonly title: string
   /** Somebody else's text is made safe here; nothing else needs to. */
   readonly cell: (row: Row) => string
+  /** The cell is safe already, and may hold `⟨U+....⟩`. */
+  readonly safe?: true
   readonly style?: (row: Row) => Style | undefined
   readonly align?: 'right'
   /** May be cut down to this width when the terminal is narrow. */
@@ -24,7 +26,12 @@ export function renderTable<Row>(
   columns: readonly Column<Row>[],
   indent = '',
 ): string {
-  const cells = new Map(columns.map((column) => [column, rows.map((row) => oneLine(column.cell(row)))]))
+  const cells = new Map(
+    columns.map((column) => [
+      column,
+      rows.map((row) => (column.safe === true ? column.cell(row) : oneLine(column.cell(row)))),
+    ]),
+  )
   const natural = (column: Column<Row>): number =>
     Math.max(widthOf(column.title), ...(cells.get(column) ?? []).map(widthOf))
   const least = (column: Column<Row>): number => Math.min(natural(column), column.shrinkTo ?? natural(column))
@@ -40,13 +47,12 @@ export function renderTable<Row>(
     shown = shown.filter((column) => column !== dropped)
   }
   const widths = new Map(shown.map((column) => [column, natural(column)]))
-  let over = total(shown, (column) => widths.get(column) ?? 0) - room
-  for (const column of shown.filter((one) => one.shrinkTo !== undefined).reverse()) {
-    if (over <= 0) break
-    const width = widths.get(column) ?? 0
-    const given = Math.min(over, width - least(column))
-    widths.set(column, width - given)
-    over -= given
+  // The widest gives first, so that no column starves while another sprawls.
+  for (let over = total(shown, (column) => widths.get(column) ?? 0) - room; over > 0; over--) {
+    const able = shown.filter((column) => (widths.get(column) ?? 0) > least(column))
+    if (able.length === 0) break
+    const widest = able.reduce((a, b) => ((widths.get(a) ?? 0) > (widths.get(b) ?? 0) ? a : b))
+    widths.set(widest, (widths.get(widest) ?? 0) - 1)
   }
 
   const line = (text: (column: Column<Row>) => string, style: (column: Column<Row>) => Style | undefined): string => {

@@ -27,13 +27,13 @@ export function fit(text: string, columns: number): string {
   return `${cut.trimEnd()}…`
 }
 
-/** Break into pieces of at most `columns`, dropping nothing. */
+/** Break into pieces of at most `columns`, dropping nothing. An exposed character (`⟨U+202E⟩`) stays whole. */
 export function hardWrap(text: string, columns: number): readonly string[] {
   const pieces: string[] = []
   let piece = ''
   let width = 0
-  for (const character of text) {
-    const own = widthOfCharacter(character)
+  for (const [character] of text.matchAll(/⟨U\+[0-9A-F]+⟩|[\s\S]/gu)) {
+    const own = widthOf(character)
     if (width + own > columns && piece !== '') {
       pieces.push(piece)
       piece = ''

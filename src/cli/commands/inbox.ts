@@ -8,7 +8,7 @@ export async function run(cli: Cli): Promise<void> {
   const inbox = await (await cli.api()).call('getInbox', {})
   if (cli.wantsJson) return cli.json(inbox)
   const now = cli.now()
-  const what: Column<AccessRequest> = { title: 'WHAT', cell: subjectLine, shrinkTo: 14 }
+  const what: Column<AccessRequest> = { title: 'WHAT', cell: subjectLine, safe: true, shrinkTo: 28 }
   const common: readonly Column<AccessRequest>[] = [
     { title: 'ID', cell: (one) => one.id, style: () => 'bold' },
     {
@@ -43,7 +43,7 @@ export async function run(cli: Cli): Promise<void> {
     ...common,
     ...place,
     reviews,
-    { title: 'NEEDS', cell: needsWords, shrinkTo: 14, dropAt: 2 },
+    { title: 'NEEDS', cell: needsWords, safe: true, shrinkTo: 14, dropAt: 2 },
     what,
   ])
   section(cli, 'Yours now', inbox.granted, [

@@ -71,7 +71,7 @@ async function explainBatch(cli: Cli, file: string): Promise<number> {
   const questions = text
     .split('\n')
     .filter((line) => line.trim() !== '')
-    .map((line) => ({ bytes: Buffer.byteLength(line), ...readQuestion(line) }))
+    .map(readQuestion)
   const client = await cli.api()
   let failed = false
   let start = 0
@@ -111,17 +111,24 @@ function endOfCall(questions: readonly { readonly bytes: number }[], start: numb
   return end
 }
 
-function readQuestion(line: string): { readonly question?: Question; readonly error?: string } {
+interface Asked {
+  readonly bytes: number
+  readonly question?: Question
+  readonly error?: string
+}
+
+function readQuestion(line: string): Asked {
+  const bytes = Buffer.byteLength(line)
   let value: unknown
   try {
     value = JSON.parse(line) as unknown
   } catch {
-    return { error: 'this line is not JSON' }
+    return { bytes, error: 'this line is not JSON' }
   }
   const parsed = ExplainInput.safeParse(value)
-  if (parsed.success) return { question: parsed.data }
+  if (parsed.success) return { bytes, question: parsed.data }
   const first = parsed.error.issues[0]
-  return { error: `${first?.path.join('.') ?? ''}: ${first?.message ?? 'not valid'}` }
+  return { bytes, error: [first?.path.join('.'), first?.message ?? 'not valid'].filter(Boolean).join(': ') }
 }
 
 function readBatch(cli: Cli, file: string): string {

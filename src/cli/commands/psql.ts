@@ -67,7 +67,14 @@ function refuseOtherPlaces(args: readonly string[]): void {
 }
 
 /** libpq's settings that would lead elsewhere, or that stand above the password file. */
-const LEADING_ELSEWHERE = ['PGPASSWORD', 'PGSERVICE', 'PGSERVICEFILE', 'PGHOSTADDR', 'PGSYSCONFDIR', 'PGREQUIREAUTH']
+const LEADING_ELSEWHERE = new Set([
+  'PGPASSWORD',
+  'PGSERVICE',
+  'PGSERVICEFILE',
+  'PGHOSTADDR',
+  'PGSYSCONFDIR',
+  'PGREQUIREAUTH',
+])
 
 async function runPsql(
   cli: Cli,
@@ -90,7 +97,7 @@ async function runPsql(
       { mode: 0o600, flag: 'wx' },
     )
     const inherited = Object.fromEntries(
-      Object.entries(cli.terminal.env).filter(([name]) => !LEADING_ELSEWHERE.includes(name)),
+      Object.entries(cli.terminal.env).filter(([name]) => !LEADING_ELSEWHERE.has(name)),
     )
     return await waitFor(cli, program, args, {
       ...inherited,
