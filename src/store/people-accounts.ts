@@ -40,7 +40,10 @@ export const readPrincipal = (row: Pick<Row, (typeof COLUMNS)[number]>): Princip
 /** Accounts and the installation's own row; see PeopleStore for the contract of each. */
 export function accountQueries(executor: Executor): Accounts {
   const byName = (name: string) => executor.selectFrom('principal').where('name', '=', name)
+  const installed = () => executor.selectFrom('installation').select('secret').executeTakeFirst()
   const installation = async (): Promise<Buffer> => {
+    const found = await installed()
+    if (found !== undefined) return found.secret
     // The first of all replicas makes it; the rest read what it made.
     await executor
       .insertInto('installation')

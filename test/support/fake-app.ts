@@ -33,6 +33,7 @@ export function fakeApp(given: Partial<App> = {}): { readonly app: App; readonly
     recordRefusal: (caller, input) => void denials.push({ by: caller?.principal.id, ...input }),
     readiness: async () => ({ ready: true, checks: [{ name: 'store', ok: true }] }),
     setupNeeded: async () => false,
+    listEntries: async () => ({ ok: true, value: { items: [] } }),
     async *followEntries() {
       // Nothing is ever recorded here.
     },

@@ -1,0 +1,86 @@
+import type { App } from '../app.ts'
+import type { RecordDeps } from './deps.ts'
+
+/** How long refusals are gathered before they are written together. */
+const GATHER_MS = 250
+/** Different ones in one gathering; a flood beyond is counted, not listed. */
+const MOST = 200
+
+interface Gathered {
+  readonly actor: string | undefined
+  readonly body: Readonly<Record<string, unknown>>
+  count: number
+}
+
+export interface RefusalRecorder {
+  readonly record: App['recordRefusal']
+  /** Writes what is still gathered. */
+  close(): Promise<void>
+}
+
+/**
+ * Writes refusals in the background: equal ones of a quarter of a second become one entry with a count, so somebody
+ * who knocks a thousand times a second neither slows the program nor fills the record. A crash may lose the last
+ * quarter second of them; what was refused had no effect.
+ */
+export function createRefusalRecorder({ store, log }: Pick<RecordDeps, 'store' | 'log'>): RefusalRecorder {
+  let gathered = new Map<string, Gathered>()
+  let unlisted = 0
+  let timer: NodeJS.Timeout | undefined
+  let writing: Promise<void> = Promise.resolve()
+
+  async function write(): Promise<void> {
+    timer = undefined
+    const batch = [...gathered.values()]
+    const beyond = unlisted
+    gathered = new Map()
+    unlisted = 0
+    if (batch.length === 0) return
+    try {
+      await store.transaction(async (tx) => {
+        for (const { actor, body, count } of batch) {
+          await tx.record.append({
+            kind: 'access.refused',
+            subject: `access/${actor ?? 'unknown'}`,
+            ...(actor === undefined ? {} : { actor }),
+            body: { ...body, count },
+          })
+        }
+        if (beyond > 0)
+          await tx.record.append({
+            kind: 'access.refused',
+            subject: 'access/unknown',
+            body: { what: 'more than are listed', count: beyond },
+          })
+      })
+    } catch (error) {
+      log(`${batch.length} refusals could not be recorded: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  const flush = (): void => {
+    writing = writing.then(write)
+  }
+
+  return {
+    record(caller, { what, refusal, sourceAddress }) {
+      const actor = caller?.principal.id
+      const body = {
+        what: what.slice(0, 200).toWellFormed(),
+        refusal,
+        sourceAddress: sourceAddress.slice(0, 100).toWellFormed(),
+      }
+      const key = JSON.stringify([actor, body])
+      const known = gathered.get(key)
+      if (known !== undefined) known.count++
+      else if (gathered.size < MOST) gathered.set(key, { actor, body, count: 1 })
+      else unlisted++
+      timer ??= setTimeout(flush, GATHER_MS)
+    },
+    async close() {
+      clearTimeout(timer)
+      flush()
+      await writing
+    },
+  }
+}

@@ -1,0 +1,75 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { readPrivateFile, writePrivateFile } from './private-file.ts'
+
+const KEY_BYTES = 32
+
+/** The keys that values are sealed with, by id. New values use `current`; the others still open old ones. */
+export interface Keyring {
+  readonly current: string
+  readonly keys: ReadonlyMap<string, Buffer>
+}
+
+/** The keyring cannot be used. The message is for the operator, and holds no key. */
+export class KeyringError extends Error {
+  override readonly name = 'KeyringError'
+}
+
+/**
+ * From `HP_KEYRING` (the text itself), the file `HP_KEYRING_FILE` names, or `keyring` in the data
+ * folder, which is made at the first start. All replicas need the same one. Throws KeyringError, or ExposedFile for
+ * a file that others may read.
+ */
+export function readKeyring(dataDir: string, env: NodeJS.ProcessEnv): Keyring {
+  const text = env['HP_KEYRING']
+  if (text !== undefined && text !== '') return parseKeyring(text, 'HP_KEYRING')
+  const given = env['HP_KEYRING_FILE']
+  const file = given !== undefined && given !== '' ? given : join(dataDir, 'keyring')
+  if (file !== given && !existsSync(file)) {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    try {
+      writePrivateFile(file, `${newKey()}\n`)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+  return parseKeyring(readPrivateFile(file).toString('utf8'), file)
+}
+
+/** A line of a keyring: the key's id, a colon, and 32 random bytes in base64. */
+function newKey(): string {
+  const key = randomBytes(KEY_BYTES)
+  return `${keyIdOf(key)}:${key.toString('base64')}`
+}
+
+/** Says which key it is, and nothing about it: two keyrings never mean different keys by one id. */
+const keyIdOf = (key: Buffer): string =>
+  createHash('sha256').update('holdpoint key id').update(key).digest('hex').slice(0, 16)
+
+/** One key a line, the current one first; empty lines and lines that begin with # do not count. */
+export function parseKeyring(text: string, from: string): Keyring {
+  const lines = text.split('\n').map((line) => line.trim())
+  const keys = new Map<string, Buffer>()
+  for (const [index, line] of lines.entries()) {
+    if (line === '' || line.startsWith('#')) continue
+    const [, id, encoded] = /^([0-9a-f]{16}):([A-Za-z0-9+/]{43}=)$/.exec(line) ?? []
+    const key = Buffer.from(encoded ?? '', 'base64')
+    if (id === undefined || key.length !== KEY_BYTES || keyIdOf(key) !== id)
+      throw new KeyringError(`${from}, line ${index + 1}: not a key of a keyring`)
+    keys.set(id, key)
+  }
+  const [current] = keys.keys()
+  if (current === undefined) throw new KeyringError(`${from} holds no key`)
+  return { current, keys }
+}
+
+/** Throws KeyringError when something in the store was sealed with a key that is not here. */
+export function checkKeyring(keyring: Keyring, inUse: readonly string[]): void {
+  const missing = inUse.filter((id) => !keyring.keys.has(id))
+  if (missing.length > 0) {
+    throw new KeyringError(
+      `Secrets in this database are sealed with the key ${missing.join(', ')}, which is not in the keyring. Give this replica the keyring of the others (HP_KEYRING_FILE), or restore it from the backup.`,
+    )
+  }
+}
