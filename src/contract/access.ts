@@ -36,7 +36,10 @@ export const ACCESS = {
   /** Profiles, rules and teams are documents: an admin applies them, a second person agrees where policy asks. */
   edit_documents: row('no', 'no', 'no', 'second', 'no', 'no', 'no'),
   read_record: row('own', 'own', 'own', 'yes', 'yes', 'no', 'own'),
-  read_sessions: row('own', 'own', 'own', 'no', 'yes', 'no', 'no'),
+  /** Who is or was connected to what, and since when. */
+  read_sessions: row('own', 'own', 'own', 'yes', 'yes', 'own', 'own'),
+  /** What ran in a session. Whoever ran it knows; reading it back is for others, and an auditor's reading is recorded. */
+  read_recordings: row('no', 'own', 'own', 'no', 'yes', 'no', 'no'),
   /** Names and facts of resources, teams and rules: whoever may ask must be able to find what to ask for. */
   read_catalogue: row('yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes'),
   /** Asking what policy would say. For somebody else only as admin or auditor. */

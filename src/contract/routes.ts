@@ -116,7 +116,7 @@ export const routes = {
     description:
       'A token never has more scopes than the one that makes it. A gateway token lives at most 12 hours. The text is in this answer and nowhere else, so `Idempotency-Key` is not honoured here.',
     access: ['own_account', 'manage_accounts'],
-    scopes: ['all', 'request'],
+    scopes: ['read', 'request', 'review', 'policy'],
     body: people.TokenInput,
     status: 201,
     response: people.NewToken,
@@ -457,7 +457,7 @@ export const routes = {
     path: '/v1/sessions/{id}/statements',
     tag: 'Sessions',
     summary: 'What ran in a session',
-    access: ['read_sessions'],
+    access: ['read_recordings'],
     scopes: ['read'],
     params: people.IdParam,
     query: sessions.PageQuery,

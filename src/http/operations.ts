@@ -142,13 +142,12 @@ async function openStream(
   if (c.req.raw.method === 'HEAD') throw new Refused('method_not_allowed', {}, { allow: 'GET' })
   const last = c.env.incoming.headers['last-event-id']
   const after = typeof last === 'string' && last !== '' ? last : query.after
-  if (after !== undefined) {
-    // A cursor that is forged or foreign is refused here, where there still is a status to say so.
-    if (!Cursor.safeParse(after).success)
-      throw new Refused('invalid_input', { detail: 'the cursor is not one of ours' })
-    const looked = await deps.app.listEntries(caller, { after, limit: 1 })
-    if (!looked.ok) throw new Refused(looked.refusal, present({ detail: looked.detail }))
+  if (after !== undefined && !Cursor.safeParse(after).success) {
+    throw new Refused('invalid_input', { detail: 'the cursor is not one of the record' })
   }
+  // Who may not read the record, and a cursor that is forged, are refused here, where there is a status to say so.
+  const looked = await deps.app.listEntries(caller, present({ after, limit: 1 }))
+  if (!looked.ok) throw new Refused(looked.refusal, present({ detail: looked.detail }))
   const release = deps.slots.take(caller.principal.id)
   if (release === undefined) throw new Refused('too_many_streams')
   const left = new AbortController()
