@@ -172,11 +172,15 @@ export function sessionQueries(db: QueryExecutorProvider) {
         WHERE id = ${id} AND ended_at IS NULL RETURNING id`.execute(db)
       return rows.length === 1
     },
-    async endSilentReplicas(before, now, limit) {
-      const { rows } = await sql<{ id: string }>`UPDATE replica SET ended_at = ${now} WHERE id IN (
-          SELECT id FROM replica WHERE ended_at IS NULL AND heartbeat_at < ${before} LIMIT ${limit} FOR UPDATE SKIP LOCKED)
-        AND ended_at IS NULL RETURNING id`.execute(db)
-      return rows.map((row) => row.id)
+    async silentReplicas(before, limit) {
+      const { rows } = await sql<{ id: string; heartbeat_at: Big }>`SELECT id, heartbeat_at FROM replica
+        WHERE ended_at IS NULL AND heartbeat_at < ${before} ORDER BY heartbeat_at LIMIT ${limit}`.execute(db)
+      return rows.map((row) => ({ id: row.id, heartbeatAt: at(row.heartbeat_at) }))
+    },
+    async endSilentReplica(id, heartbeatAt, now) {
+      const { rows } = await sql`UPDATE replica SET ended_at = ${now}
+        WHERE id = ${id} AND ended_at IS NULL AND heartbeat_at = ${heartbeatAt} RETURNING id`.execute(db)
+      return rows.length === 1
     },
     async endReplica(id, now) {
       await sql`UPDATE replica SET ended_at = ${now} WHERE id = ${id} AND ended_at IS NULL`.execute(db)

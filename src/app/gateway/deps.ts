@@ -16,7 +16,7 @@ export interface GatewayDeps extends PolicyDeps {
   /** The password from wherever the profile says; a refusal in words, never with the value. */
   readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>
   readonly replica: Pick<Replica, 'id'>
-  readonly baseUrl: string
+  readonly baseUrl: () => string
   /** Something went wrong where nobody waits for an answer. */
   readonly onFault: (what: string, error: unknown) => void
 }

@@ -94,7 +94,7 @@ async function holdIn(
     request: request.id,
     needs: request.requirements.map((r) => ({ ...r, people: r.eligible })),
     expiresAt: request.expiresAt,
-    url: `${deps.baseUrl}/r/${request.id}`,
+    url: `${deps.baseUrl()}/r/${request.id}`,
   }
 }
 

@@ -163,8 +163,13 @@ export interface RequestStore {
   startReplica(id: string, now: Instant): Promise<void>
   /** False when others have declared this process dead: it must cut everything and begin again under a new name. */
   heartbeat(id: string, now: Instant): Promise<boolean>
-  /** Ends the rows of silent processes, each once, and names them. */
-  endSilentReplicas(before: Instant, now: Instant, limit: number): Promise<readonly string[]>
+  /** Living processes whose last heartbeat is older. */
+  silentReplicas(
+    before: Instant,
+    limit: number,
+  ): Promise<readonly { readonly id: string; readonly heartbeatAt: Instant }[]>
+  /** Declares it dead; false when it has beaten since, or somebody else was first. */
+  endSilentReplica(id: string, heartbeatAt: Instant, now: Instant): Promise<boolean>
   endReplica(id: string, now: Instant): Promise<void>
   openSessionsOfReplica(replica: string, limit: number): Promise<readonly SessionId[]>
   /** Ended processes that still have open sessions: what a crash of the reconciler itself left behind. */

@@ -1,6 +1,6 @@
 import type { GrantId, ResourceName } from '../../domain/ids.ts'
 import type { Instant } from '../../domain/time.ts'
-import { buryReplicas } from './bury.ts'
+import { createBurying } from './bury.ts'
 import { createClearing } from './clear.ts'
 import type { ReconcilerDeps } from './deps.ts'
 import { decideStale, endDisabled, expireGrants, expireRequests } from './expire.ts'
@@ -38,6 +38,7 @@ const OVERDUE_MS = 15_000
  */
 export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler> {
   const clearing = createClearing(deps)
+  const burying = createBurying(deps)
   let lastPass: Instant | undefined
   let overdue: readonly Overdue[] = []
   let stopped = false
@@ -59,7 +60,7 @@ export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler>
     ['expiring requests', () => expireRequests(deps)],
     ['deciding again', () => decideStale(deps)],
     ['ending what disabled people had', () => endDisabled(deps)],
-    ['burying dead processes', () => buryReplicas(deps)],
+    ['burying dead processes', () => burying.pass()],
     ['clearing', () => clearing.pass()],
     ['counting what is overdue', countOverdue],
   ]
@@ -116,6 +117,7 @@ export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler>
   const beatLoop = async (): Promise<void> => {
     try {
       await beat()
+      await burying.listen()
     } catch (error) {
       deps.onFault('the heartbeat', error)
     }

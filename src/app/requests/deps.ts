@@ -10,7 +10,7 @@ export interface RequestDeps extends PolicyDeps {
   /** Signs page cursors; at least 32 bytes, the same on every replica. */
   readonly cursorKey: Uint8Array
   /** Where the web application answers, without a slash at the end: `http://localhost:7400`. */
-  readonly baseUrl: string
+  readonly baseUrl: () => string
   /**
    * Puts an approved change of documents in force, in the transaction of the last review.
    * A refusal voids the request, with its detail as the reason.

@@ -33,7 +33,7 @@ export async function viewsOf(
     views.push({
       request,
       ...(grant === undefined ? {} : { grant }),
-      url: `${deps.baseUrl}/r/${request.id}`,
+      url: `${deps.baseUrl()}/r/${request.id}`,
       ...(sight === 'metadata' ? { metadataOnly: true as const } : {}),
       may: await whatMayBeDone(from, { caller, request, grant, where, snapshot, now }),
     })
