@@ -1,6 +1,7 @@
 import type { GatewayApp, HoldInput } from '../../app/ports/gateway.ts'
 import type { Estimate } from '../../domain/action.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
+import type { RequestId } from '../../domain/ids.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
 import { deniedBy, failure, heldNotice, notice, roughly, timedOut, withdrawn } from './told.ts'
@@ -25,11 +26,14 @@ export class Interruptible {
   }
 }
 
-/** An approval to run now. `once`: it began an execution that must be finished. */
+/** An approval to run now. */
 export interface Leave {
-  readonly request: string
+  readonly request: RequestId
   readonly expiresAt: Instant
+  /** It began an execution that must be finished. */
   readonly once: boolean
+  /** Its grant ends with this run; another lives on in the session or beyond, and is watched to its end. */
+  readonly single: boolean
 }
 export type HoldResult =
   | { readonly kind: 'go'; readonly leave: Leave }
@@ -62,7 +66,7 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   if (!opened.ok) return opened.result
   if (opened.value.kind === 'covered') {
     if (wait.by !== undefined) return interrupted(wait.by, opened.value.request)
-    return { kind: 'go', leave: { request: opened.value.request, expiresAt: opened.value.expiresAt, once: false } }
+    return { kind: 'go', leave: { request: opened.value.request, expiresAt: opened.value.expiresAt, once: false, single: false } }
   }
   const held = opened.value
   const began = performance.now()
@@ -116,7 +120,7 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   tell(
     notice(`${held.request} approved by ${outcome.by.join(', ')} after ${roughly(performance.now() - began)}; running`),
   )
-  return { kind: 'go', leave: { request: held.request, expiresAt: started.value.expiresAt, once: true } }
+  return { kind: 'go', leave: { request: held.request, expiresAt: started.value.expiresAt, once: true, single: input.decision.terms.scope === 'once' } }
 }
 
 const interrupted = (by: Interruption, request: string): HoldResult =>

@@ -1,7 +1,7 @@
 import type { CatalogueWatch } from '../../app/ports/catalogue.ts'
 import type { GatewayApp } from '../../app/ports/gateway.ts'
 import type { Classified, Classifier } from '../../classify/postgres/shape.ts'
-import type { Action, Estimate } from '../../domain/action.ts'
+import type { Action, Context, Estimate } from '../../domain/action.ts'
 import type { ResourceName } from '../../domain/ids.ts'
 import { combine } from '../../domain/policy/combine.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
@@ -98,11 +98,16 @@ export class Judge {
     })
   }
 
+  /** The circumstances of a decision made now. */
+  context(): Context {
+    return { now: this.#app.now(), sourceAddress: this.#sourceAddress, sessionStatements: this.ran }
+  }
+
   /** Undefined for an empty text, which does nothing. */
   decide(actions: readonly Action[], bench: Bench): Decision | undefined {
     const first = actions[0]
     if (first === undefined) return undefined
-    const context = { now: this.#app.now(), sourceAddress: this.#sourceAddress, sessionStatements: this.ran }
+    const context = this.context()
     if (actions.length === 1) return bench.scope.decide(first, context)
     return combine(actions.map((action) => bench.scope.decide(action, context)))
   }

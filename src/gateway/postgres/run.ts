@@ -1,5 +1,5 @@
 import type { GatewayApp } from '../../app/ports/gateway.ts'
-import type { RequestId, SessionId } from '../../domain/ids.ts'
+import type { SessionId } from '../../domain/ids.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { StatementEntry } from '../../domain/session/session.ts'
 import type { Classified } from '../../classify/postgres/shape.ts'
@@ -83,14 +83,15 @@ export class Run implements RunListener {
       this.#rows,
       sqlstate,
     )
-    if (leave?.once === true) {
+    // Cut while it ran: nobody knows whether the target did it, and the end of the session says so.
+    if (leave?.once === true && outcome !== 'cut') {
       const result = {
-        outcome: outcome === 'succeeded' ? ('succeeded' as const) : ('failed' as const),
+        outcome,
         ...(this.#rows === undefined ? {} : { rows: this.#rows }),
         ...(sqlstate === undefined ? {} : { sqlstate }),
       }
       // Not waited for: a grant whose end cannot be recorded ends with its session, or at its time.
-      void this.#app.finish(leave.request as RequestId, result).catch(() => undefined)
+      void this.#app.finish(leave.request, result).catch(() => undefined)
     }
     this.#over(this, outcome !== 'succeeded')
   }

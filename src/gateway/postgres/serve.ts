@@ -11,6 +11,7 @@ import type { Told } from '../../wire/postgres/encode.ts'
 import type { CancelKeys } from './cancel-keys.ts'
 import { cancelOnTarget, connectTarget } from './connect-target.ts'
 import { holdForReview, Interruptible } from './hold.ts'
+import type { Leave } from './hold.ts'
 import type { GatewayLimits, GatewayOptions } from './listen.ts'
 import { GatewaySession } from './session.ts'
 import { TargetState } from './target-state.ts'
@@ -98,6 +99,10 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
         socket.removeAllListeners('data')
         for (const event of ['error', 'end', 'close'] as const) socket.off(event, leave)
         opened = undefined
+        if (admitted.leave?.once === true) {
+          const started = parts.app.finish(admitted.leave.request, { outcome: 'succeeded' })
+          started.catch((error: unknown) => parts.log.warn({ err: error }, 'the start of a session could not be recorded'))
+        }
         const session = running
         const cut = () => session.cut({ reason: 'cut', why: 'the gateway is stopping' })
         const left = admitted.expiresAt === undefined ? undefined : admitted.expiresAt - parts.app.now()
@@ -145,6 +150,7 @@ interface Admitted {
   readonly database: string
   readonly target: OpenTarget
   readonly expiresAt: number | undefined
+  readonly leave: Leave | undefined
 }
 
 /** Decide `connect`, and wait for people when policy asks for them. */
@@ -165,6 +171,7 @@ async function admit(
   const client = startup.applicationName
   let session: SessionId | undefined
   let expiresAt: number | undefined
+  let leave: Leave | undefined
   for (;;) {
     const snapshot = app.policy()
     if (snapshot === undefined)
@@ -206,7 +213,8 @@ async function admit(
         gone,
       })
       if (held === 'again') continue
-      expiresAt = Math.min(expiresAt ?? held, held)
+      leave = held
+      expiresAt = Math.min(expiresAt ?? held.expiresAt, held.expiresAt)
     } else if (decision.waived.length > 0) {
       await app.waived({ session, principal, resource, actions: [action], decision, revision: snapshot.revision })
       const until = decision.sessionAtMost === undefined ? '' : ` ${roughly(decision.sessionAtMost)}`
@@ -222,11 +230,11 @@ async function admit(
     const target = await app.openTarget(resource)
     if (!target.ok)
       throw new Refused(fatal('08001', `${resource}: ${target.detail ?? 'the target cannot be reached'}`), 'failed')
-    return { session, resource, database, target: target.value, expiresAt }
+    return { session, resource, database, target: target.value, expiresAt, leave }
   }
 }
 
-/** Answers when the session that was agreed to must end. */
+/** Answers with the approval, whose end is the session's. */
 async function holdConnect(
   parts: ServeParts,
   guest: Guest,
@@ -240,7 +248,7 @@ async function holdConnect(
     readonly decision: Extract<Decision, { outcome: 'hold' }>
     readonly gone: Interruptible
   },
-): Promise<number | 'again'> {
+): Promise<Leave | 'again'> {
   const { principal, startup, socket } = guest
   const { session, resource, database, client, sourceAddress, snapshot, decision } = of
   if (decision.terms.reasonRequired && startup.reason === undefined) {
@@ -272,7 +280,7 @@ async function holdConnect(
   })
   switch (result.kind) {
     case 'go':
-      return result.leave.expiresAt
+      return result.leave
     case 'again':
       socket.write(encodeTold(notice(`${result.why}; asking again`)))
       return 'again'

@@ -26,6 +26,7 @@ import {
 } from '../../wire/postgres/frontend.ts'
 import type { Bind } from '../../wire/postgres/frontend.ts'
 import { atDeadline } from './deadline.ts'
+import { GrantsInUse } from './grants-in-use.ts'
 import { holdForReview, Interruptible } from './hold.ts'
 import type { Leave } from './hold.ts'
 import { Judge, withEstimate } from './judge.ts'
@@ -124,7 +125,7 @@ export class GatewaySession {
   readonly #prepared = new PreparedStatements()
   readonly #portals = new Map<string, Portal>()
   readonly #runs = new Set<Run>()
-  readonly #deadlines = new Map<Run, () => void>()
+  readonly #grants: GrantsInUse
   /** A Parse that waits for the message behind it: a held Bind then has not sent even the Parse. */
   #stash: { readonly frame: Buffer; readonly expected: Expected } | undefined
   /** Refused in the extended protocol by the gateway alone: everything up to Sync is dropped. */
@@ -142,6 +143,7 @@ export class GatewaySession {
   constructor(of: SessionParts) {
     this.#of = of
     this.#out = new Outbox(of.client)
+    this.#grants = new GrantsInUse(of.app, of.session, (order) => this.cut(order))
     this.#judge = new Judge({ ...of, prepared: this.#prepared })
     this.#line = new TargetLine(of.upstream, {
       deliver: (bytes) => this.#out.add(bytes),
@@ -305,7 +307,7 @@ export class GatewaySession {
       case FRONTEND.CopyDone:
       case FRONTEND.CopyFail:
         this.#line.send(piece.bytes)
-        this.#line.copy = 'awaiting'
+        this.#line.copied()
         return undefined
       case FRONTEND.Flush:
       case FRONTEND.Sync:
@@ -680,6 +682,7 @@ export class GatewaySession {
           digest,
           decision,
           revision: bench.snapshot.revision,
+          context: this.#judge.context(),
           ...(state.reason === undefined ? {} : { reason: state.reason }),
           ...(inTransaction ? { waitAtMostMs: this.#of.holdInTransactionMs } : {}),
         },
@@ -744,18 +747,11 @@ export class GatewaySession {
     this.#judge.ran += 1
     const run = new Run(app, { session, number: this.#judge.ran, text, work, decision, leave }, (over, failed) => {
       this.#runs.delete(over)
-      this.#deadlines.get(over)?.()
-      this.#deadlines.delete(over)
+      this.#grants.over(over)
       if (failed) this.#of.state.failed()
     })
     this.#runs.add(run)
-    if (leave !== undefined) {
-      const order: CutOrder = { reason: 'expired', why: `${leave.request} ended (expired)` }
-      this.#deadlines.set(
-        run,
-        atDeadline(leave.expiresAt - app.now(), () => this.cut(order)),
-      )
-    }
+    if (leave !== undefined) this.#grants.use(run, leave)
     return run
   }
 
@@ -821,7 +817,7 @@ export class GatewaySession {
     this.#wait?.interrupt(cutting ? 'cut' : 'left')
     const { client, upstream } = this.#of
     for (const run of this.#runs) run.finish('cut')
-    for (const stop of this.#deadlines.values()) stop()
+    this.#grants.close()
     client.removeAllListeners('data')
     client.resume()
     // INVARIANT: a message of ours inside one of the target's would be read as part of it.

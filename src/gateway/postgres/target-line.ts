@@ -131,6 +131,10 @@ export class TargetLine {
     // Nothing more is sent until the target answers, so it must not wait for a Sync.
     if (expected.kind === 'execute') this.#out.add(FLUSH)
   }
+  /** The client has sent all its rows, or gave up. A simple query may have another COPY behind this one. */
+  copied(): void {
+    this.copy = this.#owed[0]?.kind === 'query' ? 'awaiting' : 'none'
+  }
   /** False when the target is slower than the client. */
   flush(): boolean {
     return this.#out.flush()

@@ -17,7 +17,7 @@ function needs(requirement: Requirement): string {
     case 'team':
       return `${count} of team ${pool.team}`
     case 'user':
-      return `${pool.user}`
+      return pool.user
     case 'sponsor':
       return `sponsor ${pool.user}`
     case 'role':
