@@ -132,7 +132,7 @@ export const explainRequest =
     const snapshot = inForce(deps)
     if ('ok' in snapshot) return snapshot
     const found = await deps.store.transaction(async (tx) => {
-      const seen = await findRequest({ policy: deps.keeper.current }, tx, caller, id)
+      const seen = await findRequest({ policy: () => deps.keeper.current() }, tx, caller, id)
       return seen && { request: seen.request, basis: await tx.requests.basisOf(seen.request.id) }
     })
     if (found === undefined) return refuse('not_found')

@@ -34,12 +34,8 @@ export async function notesFor(
           : [
               `${name}: incomplete; everything on it is held for team ${security} until ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} set`,
             ]
-      return [
-        `${name}: ${await reach(deps, profile)}`,
-        ...inferred,
-        ...incomplete,
-        `${name}: connect with ${clientLine(deps.gateway, profile.name)}`,
-      ]
+      const first = `${name}: ${await reach(deps, profile)}`
+      return [first].concat(inferred, incomplete, `${name}: connect with ${clientLine(deps.gateway, profile.name)}`)
     }),
   )
   const rest = resources.length - MOST_PROBES

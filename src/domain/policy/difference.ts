@@ -66,7 +66,7 @@ function diffFields(before: object, after: object): DocumentChange['fields'] {
   )
   return paths.toSorted(compare).map((path) => {
     const [was, is] = [old.get(path), fresh.get(path)]
-    return { path, ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) }
+    return Object.assign({ path }, was === undefined ? {} : { before: was }, is === undefined ? {} : { after: is })
   })
 }
 
@@ -81,7 +81,7 @@ function flatten(value: object, prefix = '', into = new Map<string, string>()): 
     else if (typeof item === 'object' && item !== null) {
       if (Object.keys(item).length === 0) into.set(path, '{}')
       flatten(item, path, into)
-    } else into.set(path, String(item))
+    } else into.set(path, canonical(item).replace(/^"(.*)"$/s, '$1'))
   }
   return into
 }

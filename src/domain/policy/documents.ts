@@ -56,7 +56,7 @@ export function readBody(
     ...rest,
     ...(source.path === undefined ? {} : { path: source.path }),
     ...(source.line === undefined ? {} : { line: source.line }),
-  } as Document
+  }
 }
 
 type Report = (

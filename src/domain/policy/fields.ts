@@ -11,7 +11,7 @@ export type FieldType =
   | 'map<string, string>'
   | 'google.protobuf.Timestamp'
   | ViewName
-  | `list<${'Owner'}>`
+  | 'list<Owner>'
 
 export interface Field {
   readonly type: FieldType

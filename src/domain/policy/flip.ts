@@ -20,50 +20,72 @@ export function findFlip(scope: PolicyScope, action: Action, context: Context, n
   if (failure !== undefined && now.outcome === 'hold')
     return `If what rule ${failure.rule} needs were known (${failure.message}), it could be decided.`
 
+  const flips = [...flipsAmong(scope, action, context, now, outcomeOf), ...flipsNear(scope, action, now, outcomeOf)]
+  // What is held is asked about by people who want it to run.
+  return (flips.find((flip) => flip.outcome === 'allow') ?? flips[0])?.text
+}
+
+interface Flip {
+  readonly outcome: Decision['outcome']
+  readonly text: string
+}
+type OutcomeOf = (candidates: readonly Rule[]) => Decision['outcome']
+
+/** Candidates that are left out, or that match after all. */
+function flipsAmong(
+  scope: PolicyScope,
+  action: Action,
+  context: Context,
+  now: Decision,
+  outcomeOf: OutcomeOf,
+): readonly Flip[] {
+  const one = scope.caseOf(action.verb)
   const variables = viewsFor(one, action, context)
   const made = new Set<string>(now.rules)
-  for (const rule of one.candidates) {
+  return one.candidates.flatMap((rule): Flip[] => {
+    const left = made.has(rule.name)
+    const outcome = outcomeOf(
+      left
+        ? one.candidates.filter((other) => other !== rule)
+        : one.candidates.map((other) => (other === rule ? matching(rule) : other)),
+    )
+    if (outcome === now.outcome) return []
     const clauses = rule.when?.clauses.map((text) => whenClause(text, variables)) ?? []
-    if (made.has(rule.name)) {
-      const outcome = outcomeOf(one.candidates.filter((other) => other !== rule))
-      if (outcome === now.outcome) continue
-      const held = clauses.find((clause) => clause.holds)
-      return held === undefined
+    if (!left)
+      return [
+        {
+          outcome,
+          text: sentence(
+            clauses.find((clause) => !clause.holds),
+            rule,
+            outcome,
+          ),
+        },
+      ]
+    const held = clauses.find((clause) => clause.holds)
+    const text =
+      held === undefined
         ? `Without rule ${rule.name} it would be: ${outcome}.`
         : `If ${held.text} did not hold (${held.saw}), rule ${rule.name} would not match, and it would be: ${outcome}.`
-    }
-    const outcome = outcomeOf(one.candidates.map((other) => (other === rule ? matching(rule) : other)))
-    if (outcome !== now.outcome)
-      return sentence(
-        clauses.find((clause) => !clause.holds),
-        rule,
-        outcome,
-      )
-  }
-  return findNear(scope, action, now, outcomeOf, one.candidates)
+    return [{ outcome, text }]
+  })
 }
 
 /** Rules that miss by one key of `on`. */
-function findNear(
-  scope: PolicyScope,
-  action: Action,
-  now: Decision,
-  outcomeOf: (candidates: readonly Rule[]) => Decision['outcome'],
-  candidates: readonly Rule[],
-): string | undefined {
+function flipsNear(scope: PolicyScope, action: Action, now: Decision, outcomeOf: OutcomeOf): readonly Flip[] {
+  const { candidates } = scope.caseOf(action.verb)
   const known = new Set(candidates)
-  for (const rule of scope.snapshot.rules) {
-    if (known.has(rule)) continue
-    const missed = checkOn(rule, scope.profile, scope.principal, scope.teams, action.verb).filter(
+  return scope.snapshot.rules.flatMap((rule): Flip[] => {
+    if (known.has(rule)) return []
+    const [only, ...more] = checkOn(rule, scope.profile, scope.principal, scope.teams, action.verb).filter(
       (check) => !check.holds,
     )
-    const [only] = missed
-    if (only === undefined || missed.length > 1) continue
+    if (only === undefined || more.length > 0) return []
     const outcome = outcomeOf([...candidates, rule])
-    if (outcome !== now.outcome)
-      return `If ${only.key} were ${[...only.wanted].join(' or ')} (it is ${only.saw.join(', ') || 'not set'}), rule ${rule.name} would make it: ${outcome}.`
-  }
-  return undefined
+    if (outcome === now.outcome) return []
+    const text = `If ${only.key} were ${[...only.wanted].join(' or ')} (it is ${only.saw.join(', ') || 'not set'}), rule ${rule.name} would make it: ${outcome}.`
+    return [{ outcome, text }]
+  })
 }
 
 /** The rule as if its expression held. */

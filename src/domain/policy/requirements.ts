@@ -38,7 +38,7 @@ export function resolveReview(asker: Asker, review: Review, rules: readonly Rule
   if (pools.length === 0) return [climb(asker, nameOf(review.source), common)]
   return pools.map((pool) =>
     eligiblePeople(asker.known, asker.requester, pool).length > 0
-      ? { key: keyOf(pool), pool, ...common }
+      ? { key: keyOf(pool), pool, count: review.count, distinct: review.distinct, rules }
       : climb(asker, keyOf(pool), common),
   )
 }

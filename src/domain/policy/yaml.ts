@@ -179,8 +179,8 @@ function toData(node: unknown, reader: Reader, depth: number): unknown {
 }
 
 /** Control, invisible and direction-changing characters: a reviewer could not tell two texts apart. */
-// oxlint-disable-next-line no-control-regex
 const UNSEEN =
+  // oxlint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/u
 
 function scalar(node: Scalar, reader: Reader): unknown {
