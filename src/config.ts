@@ -36,7 +36,9 @@ export interface StartFlags {
 }
 
 /** A setting that cannot be used: the message says which and why, for `error:` on the terminal. */
-export class ConfigError extends Error {}
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host)

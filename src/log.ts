@@ -36,7 +36,7 @@ export function createLog(level: string): Logger {
   const options = {
     level,
     redact,
-    base: undefined,
+    base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }

@@ -1,0 +1,230 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
+import path from 'node:path'
+import type { Logger } from 'pino'
+import { createApp, type Readiness } from './app/create-app.ts'
+import { applyApproved } from './app/documents/apply-approved.ts'
+import { keepPolicy } from './app/documents/keeper.ts'
+import { createGatewayApp } from './app/gateway/create-gateway-app.ts'
+import { gatewayVerifiers } from './app/people/gateway-verifiers.ts'
+import { prepareSetup } from './app/people/setup.ts'
+import { createReplica } from './app/reconcile/replica.ts'
+import { startReconciler } from './app/reconcile/start-reconciler.ts'
+import { done } from './app/result.ts'
+import { createClassifier } from './classify/postgres/classifier.ts'
+import { version } from './cli/server.ts'
+import { type Address, type Config, readConfig, type StartFlags } from './config.ts'
+import { createCredentialReader } from './connector/credential.ts'
+import { createCatalogueSource } from './connector/postgres/catalogue-source.ts'
+import { createTargetControl } from './connector/postgres/target-control.ts'
+import { startDemo } from './demo/start-demo.ts'
+import { startDemoTarget } from './demo/target.ts'
+import { jsonSchemas } from './domain/policy/schema.ts'
+import { type Gateway, startPostgresGateway } from './gateway/postgres/listen.ts'
+import { generatedCertificate, loadCertificate } from './gateway/tls.ts'
+import { createHttpServer } from './http/server.ts'
+import { createLog } from './log.ts'
+import { lockFolder } from './store/embedded/lock.ts'
+import { freePort, startEmbedded } from './store/embedded/start-embedded.ts'
+import { checkKeyring, readKeyring } from './store/keyring.ts'
+import { openStore } from './store/open-store.ts'
+import { createSealer } from './store/sealing.ts'
+import { reportStartError } from './start-error.ts'
+import { welcome } from './welcome.ts'
+
+export interface Running {
+  readonly url: string
+  readonly gatewayPort: number
+  /** What a person at the terminal should read now that everything is up. */
+  readonly banner: string
+  stop(): Promise<void>
+}
+
+/** Builds every part in the order in which they need each other; undoes all of it when one fails. */
+export async function boot(config: Config, log: Logger): Promise<Running> {
+  await using parts = new AsyncDisposableStack()
+  const says = (area: string) => (message: string) => log.info({ area }, message)
+  const onFault = (what: string, err: unknown) => log.error({ err }, `failed: ${what}`)
+  const [listen, gatewayAddress] = await Promise.all([settled(config.listen), settled(config.gateway)])
+  const baseUrl =
+    config.publicUrl ?? `http${config.tls === undefined ? '' : 's'}://${bracketed(listen.host)}:${listen.port}`
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+
+  // The store, what keeps its secrets, and the policy in force.
+  const opened = await openStore(await databaseUrl(config, parts, says('store')), says('store'))
+  parts.defer(() => opened.close())
+  const { store, clock, wake } = opened
+  const keyring = readKeyring(config.dataDir, process.env)
+  checkKeyring(keyring, await store.secrets.keysInUse())
+  const sealer = createSealer(keyring)
+  const readCredential = createCredentialReader({ secrets: store.secrets, sealer, env: process.env })
+  const keeper = await keepPolicy({ store, wake, monotonic: () => performance.now(), log: says('policy') })
+  parts.defer(() => keeper.stop())
+
+  // Eyes and hands on targets.
+  const classifier = await createClassifier()
+  parts.defer(() => classifier.close())
+  const control = createTargetControl()
+  parts.defer(() => control.close())
+  const catalogue = await createCatalogueSource()
+  parts.defer(() => catalogue.close())
+
+  // The gateways' side of the application, and what makes things end.
+  const replica = createReplica(store, () => `${hostname()}-${randomUUID()}`)
+  parts.defer(() => replica.stop())
+  const shared = {
+    store,
+    clock,
+    wake,
+    timer: { after },
+    policy: () => keeper.current(),
+    refreshPolicy: () => keeper.refresh(),
+    readCredential,
+    replica,
+    baseUrl: () => baseUrl,
+    onFault,
+  }
+  const gatewayApp = createGatewayApp({ ...shared, verifiers: (user) => gatewayVerifiers(store, user) })
+  parts.defer(() => gatewayApp.close())
+  const reconciler = await startReconciler({ ...shared, target: control, cuts: gatewayApp.cuts })
+  parts.defer(() => reconciler.stop())
+
+  // The use cases.
+  const checks = async (): Promise<Readiness['checks']> => [
+    ...(await opened.readiness()),
+    check('policy', keeper.current() !== undefined, 'the policy in force has not been confirmed for 2 s'),
+    check('reconciler', age(reconciler.status().lastPass, clock.now()) < 10_000, 'no whole pass for 10 s'),
+  ]
+  const app = createApp({
+    ...shared,
+    sealer,
+    keeper,
+    classifier,
+    targets: control,
+    openTarget: async ({ target, credential }) => {
+      if (credential === undefined) return done(target)
+      const password = await readCredential(credential)
+      return password.ok ? done({ ...target, password: password.value }) : password
+    },
+    applyApproved,
+    gateway: gatewayAddress,
+    cursorKey: await store.people.installationKey('page cursors'),
+    log: says('app'),
+    checks,
+  })
+  parts.defer(() => app.close())
+
+  // What the world can reach. The gateway's notices point at the API, so that one is first.
+  const tls = config.tls === undefined ? undefined : await loadCertificate(config.tls)
+  let gateway: Gateway | undefined
+  const http = createHttpServer({
+    app,
+    info: {
+      version: version(),
+      demo: config.demo,
+      gateway: () => (gateway === undefined ? undefined : { host: gatewayAddress.host, port: gateway.port }),
+    },
+    now: () => clock.now(),
+    documentSchemas: jsonSchemas(),
+    log,
+    idempotency: opened.idempotency,
+    trustedProxies: config.trustedProxies,
+    metrics: {
+      gauges: async () => ({
+        pendingRequests: (await store.requests.openCounts()).reduce((sum, { pending }) => sum + pending, 0),
+        openSessions: gateway?.connections() ?? 0,
+        overdueGrants: reconciler.status().overdue.length,
+      }),
+    },
+    publicUrl: baseUrl,
+    ...(tls === undefined ? {} : { tls }),
+  })
+  parts.defer(() => http.close())
+  await http.listen(listen.host, listen.port)
+  gateway = await startPostgresGateway({
+    app: gatewayApp,
+    classifier,
+    catalogue,
+    control,
+    tls: tls ?? (await generatedCertificate(path.join(config.dataDir, 'tls'), [gatewayAddress.host, hostname()])),
+    ...gatewayAddress,
+    log: log.child({ area: 'gateway' }),
+  })
+  const { port: gatewayPort } = gateway
+  parts.defer(() => gateway.close())
+
+  const setupCode = await prepareSetup({ store })
+  let banner = welcome({ url: baseUrl, gateway: { host: gatewayAddress.host, port: gatewayPort }, setupCode })
+  if (config.demo) {
+    const target = await startDemoTarget({ dataDir: config.dataDir, gatewayPort, log: says('demo') })
+    parts.defer(() => target.stop())
+    const { dataDir } = config
+    banner = await startDemo({
+      app,
+      target,
+      dataDir,
+      url: baseUrl,
+      gatewayPort,
+      setupCode: () => setupCode ?? '',
+      env: process.env,
+    })
+  }
+  const all = parts.move()
+  return { url: baseUrl, gatewayPort, banner, stop: () => all.disposeAsync() }
+}
+
+/**
+ * `hp start`: runs until it is asked to stop. Answers the exit code.
+ * A second signal ends the process at once; whatever that leaves behind, the next start recovers.
+ */
+export async function start(flags: StartFlags): Promise<number> {
+  const stopAsked = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, (received) => resolve(received))
+    }
+  })
+  try {
+    const config = readConfig(flags, process.env)
+    const log = createLog(config.logLevel)
+    const running = await boot(config, log)
+    process.stdout.write(running.banner)
+    const signal = await stopAsked
+    log.info({ signal }, 'stopping')
+    await running.stop()
+    return 0
+  } catch (error) {
+    return reportStartError(error, (text) => process.stderr.write(text))
+  }
+}
+
+/** The operator's own database, or the embedded one, which lives and stops with this process. Either way the data folder is ours alone. */
+async function databaseUrl(
+  config: Config,
+  parts: AsyncDisposableStack,
+  log: (message: string) => void,
+): Promise<string> {
+  if (config.databaseUrl !== undefined) {
+    parts.defer(lockFolder(config.dataDir))
+    return config.databaseUrl
+  }
+  const embedded = await startEmbedded({ dataDir: config.dataDir, log })
+  parts.defer(() => embedded.stop())
+  return embedded.url
+}
+
+/** Links and profiles name the port before anything listens on it, so a free one is chosen first. */
+const settled = async ({ host, port }: Address): Promise<Address> => ({
+  host,
+  port: port === 0 ? await freePort() : port,
+})
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+const age = (last: number | undefined, now: number): number =>
+  last === undefined ? Number.POSITIVE_INFINITY : now - last
+const check = (name: string, ok: boolean, detail: string) => (ok ? { name, ok } : { name, ok, detail })
+
+function after(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  timer.unref()
+  return () => clearTimeout(timer)
+}

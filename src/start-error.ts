@@ -1,0 +1,37 @@
+import { styleText } from 'node:util'
+
+/** Errors whose message is written for the operator. Everything else is a fault, shown with its stack. */
+const FOR_PEOPLE = new Set([
+  'ConfigError',
+  'FolderInUse',
+  'SchemaMismatch',
+  'KeyringError',
+  'CertificateError',
+  'DemoError',
+  'ExposedFile',
+])
+
+/** Prints why the start failed, as `error:` and `hint:`, and answers the exit code. */
+export function reportStartError(error: unknown, write: (text: string) => void): number {
+  const title = styleText('red', 'error:', { stream: process.stderr })
+  const { name, code, message, address, port, stack } = error as NodeJS.ErrnoException & {
+    address?: string
+    port?: number
+  }
+  if (code === 'EADDRINUSE') {
+    write(
+      `${title} ${address}:${port} is taken by another program.\nhint:  choose another address with --listen or --gateway\n`,
+    )
+    return 1
+  }
+  if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC') {
+    write(`${title} ${message}\nhint:  choose another data folder with --data DIR\n`)
+    return 1
+  }
+  if (FOR_PEOPLE.has(name)) {
+    write(`${title} ${message}\n`)
+    return name === 'ConfigError' ? 2 : 1
+  }
+  write(`${title} Holdpoint could not start: ${message}\n${stack ?? ''}\n`)
+  return 1
+}

@@ -1,0 +1,23 @@
+import { styleText } from 'node:util'
+
+/** What an operator reads when an installation is up. The one-time code stands here and nowhere else. */
+export function welcome(at: {
+  readonly url: string
+  readonly gateway: { readonly host: string; readonly port: number }
+  readonly setupCode: string | undefined
+}): string {
+  const bold = (text: string): string => styleText('bold', text, { stream: process.stdout })
+  const first =
+    at.setupCode === undefined
+      ? '  Sign in with: hp login'
+      : `  ${bold('First administrator')}: hp login\n  One-time code: ${bold(at.setupCode)}`
+  return `
+  ${bold('Holdpoint')}   ${at.url}   (API: ${at.url}/docs)
+
+  PostgreSQL gateway on ${at.gateway.host}:${at.gateway.port}:
+    psql "host=${at.gateway.host} port=${at.gateway.port} dbname=RESOURCE user=YOU"
+
+${first}
+
+`
+}
