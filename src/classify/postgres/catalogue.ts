@@ -15,7 +15,7 @@ export interface CatalogueRows {
   readonly fingerprint: string
   readonly functions: readonly FunctionRow[]
   readonly operators: readonly { readonly schema: string; readonly name: string; readonly trusted: boolean }[]
-  /** Casts by a function that is not a known extension's. */
+  /** Casts by a function that is not a known extension's; and types with an operator class of the target's own, as a cast to themselves. */
   readonly casts: readonly { readonly source: number; readonly target: number }[]
   readonly types: readonly TypeRow[]
   readonly relations: readonly RelationRow[]
@@ -103,6 +103,7 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
   const operators = new Set<string>()
   const otherTypes = new Set<string>()
   const harmlessTypes = new Set<string>()
+  const otherTypeOids = new Set<number>()
   const relations = new Map<string, RelationFacts>()
   const schemasOf = new Map<string, string[]>()
   const catalogue: TargetCatalogue = {
@@ -112,6 +113,7 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
     relations,
     harmlessTypes,
     otherTypes,
+    otherTypeOids,
     userCasts: rows.casts.some((cast) => cast.source < OWN && cast.target < OWN),
     trustedFunctions,
     fieldFunctions,
@@ -153,19 +155,23 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
   }
 
   const bad = new Set<number>()
+  const base = new Set<number>()
   for (const one of rows.types) {
     const harmless =
       one.trusted ||
       (!one.depends && one.kind !== 'b' && one.checks.every((check) => reads(`SELECT ${check}`).harmless))
-    // Arrays (kind b with an element) are as good as their elements, below.
-    if (!harmless && !(one.kind === 'b' && one.parts.length > 0)) bad.add(one.oid)
+    if (harmless) continue
+    // Arrays (kind b with an element) are as good as their elements, below. A base type is somebody's C code: naming
+    // it is not known to be harmless, reading a column of it is its output function and nothing else.
+    if (one.kind !== 'b') bad.add(one.oid)
+    else if (one.parts.length === 0) base.add(one.oid)
   }
   const cast = new Set<number>()
   for (const one of rows.casts) for (const type of [one.source, one.target]) if (type >= OWN) cast.add(type)
   settle(() => {
     let changed = false
     for (const one of rows.types) {
-      for (const set of [bad, cast]) {
+      for (const set of [bad, cast, base]) {
         if (set.has(one.oid) || !one.parts.some((part) => set.has(part))) continue
         set.add(one.oid)
         changed = true
@@ -175,8 +181,9 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
   })
   for (const one of rows.types) {
     const name = one.name.toLowerCase()
-    if (!bad.has(one.oid) && !cast.has(one.oid)) harmlessTypes.add(name)
+    if (!bad.has(one.oid) && !cast.has(one.oid) && !base.has(one.oid)) harmlessTypes.add(name)
     else {
+      otherTypeOids.add(one.oid)
       otherTypes.add(name)
       if (one.schema === 'pg_catalog') otherTypes.add(`pg_catalog.${name}`)
     }
@@ -206,8 +213,8 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
         ? `${one.schema}.${one.name} is a foreign table`
         : one.depends
           ? `${one.schema}.${one.name} is read through functions or operators of the target's own`
-          : one.columns.some((type) => cast.has(type)) || cast.has(one.rowType)
-            ? `${one.schema}.${one.name} has a type with a cast of the target's own`
+          : one.columns.some((type) => cast.has(type) || bad.has(type)) || cast.has(one.rowType)
+            ? `${one.schema}.${one.name} has a column whose type has checks, casts or operators of the target's own`
             : one.simplified.some((text) => callsOnConstants(text, parse, catalogue))
               ? `planning a read of ${one.schema}.${one.name} runs a function of the target's own`
               : (definitions.find((definition) => !definition.harmless)?.because ??

@@ -42,6 +42,9 @@ export function judgeCall(parts: readonly string[], count: number, catalogue: Ta
     verb,
     because: `function ${shown} is not known to be harmless`,
   })
+  // These make a row of a type that a value or a table gives, and run the checks of its domains.
+  if (catalogue !== undefined && catalogue.otherTypes.size > 0 && /(?:^|_)(?:populate_record|to_record)/.test(name))
+    return { kind: 'other', verb: 'exec', because: `${shown} may run the checks of the target's own types` }
   if (schema === 'pg_catalog') {
     if (catalogue?.functions.has(`pg_catalog.${lower}`) === true) return own('exec')
     return isHarmlessBuiltIn(name, count) ? HARMLESS_CALL : own(verbOfFunction(name))
@@ -60,9 +63,6 @@ export function judgeCall(parts: readonly string[], count: number, catalogue: Ta
         : `function ${shown} of the target is not known to be harmless`
     return { kind: 'other', verb: verb === 'admin' ? 'admin' : 'exec', because }
   }
-  // These make a row of a type that a value or a table gives, and run the checks of its domains.
-  if (catalogue.otherTypes.size > 0 && /^jsonb?_(?:populate_record|to_record)/.test(name))
-    return { kind: 'other', verb: 'exec', because: `${shown} may run the checks of the target's own types` }
   // `name('literal')` is a cast when a type of that name stands in the path, whatever function there is.
   if (count === 1 && catalogue.otherTypes.has(lower))
     return { kind: 'other', verb: 'exec', because: `${shown} is a type of the target whose checks may run a function` }

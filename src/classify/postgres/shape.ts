@@ -59,6 +59,11 @@ export interface TargetCatalogue {
   readonly harmlessTypes: ReadonlySet<string>
   /** Types whose use may run user code (domains with checks, base types of extensions). */
   readonly otherTypes: ReadonlySet<string>
+  /**
+   * The same by object id. A Parse message may give a parameter such a type without naming it, and Bind then runs its
+   * checks: hold what does.
+   */
+  readonly otherTypeOids?: ReadonlySet<number>
   /** Casts implemented by user functions exist: an expression may call one unseen. */
   readonly userCasts: boolean
   /** Functions of well-known extensions that are as harmless as built-in ones. Names that only they have. */

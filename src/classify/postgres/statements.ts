@@ -99,7 +99,9 @@ function statement(node: unknown, context: Context, found: Found): More {
       if (!isTree(body['query'])) return refuse(found, 'the parser found a PREPARE in a form that is not known')
       const { shape } = shapeStatement(body['query'], context)
       if (shape.verbs.includes('unknown')) return refuse(found, shape.because ?? 'what is prepared is not known')
-      // Analysing it already runs what types do with literals.
+      // Analysing it already runs what types do with literals: an array's input checks its domain.
+      for (const verb of shape.verbs) if (verb === 'exec' || verb === 'admin') found.callVerbs.add(verb)
+      found.because ??= shape.because
       walk.expressions(list(body['argtypes']))
       found.verbs.add('connect')
       for (const table of shape.facts.tables) found.tables.add(table)

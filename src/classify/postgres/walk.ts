@@ -234,10 +234,13 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
     }
   }
 
+  let pinnedSetting: string | undefined
   const setConfig = (args: readonly unknown[]): void => {
     found.literalsMatter = true
     found.planIsHarmless = false
-    const [name, value, local] = args.map(literal)
+    const [written, value, local] = args.map(literal)
+    // SELECT set_config(name, ...) FROM pg_settings WHERE name = 'x', as pg_dump sends it.
+    const name = written ?? (isColumn(args[0], 'name') ? pinnedSetting : undefined)
     if (typeof name !== 'string') {
       apply({ kind: 'other', verb: 'admin', because: 'set_config of a parameter whose name is not a literal' })
       found.effects.push({ kind: 'unseen' })
@@ -280,8 +283,12 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
               found.effects.push({ kind: 'temporary', name: text(rel['relname']) ?? '' })
           }
         }
+        const outer = pinnedSetting
+        pinnedSetting = (catalogue?.schemasOf?.get('pg_settings') ?? []).length === 0 ? settingNamed(body) : undefined
         // Names in FOR UPDATE OF are aliases.
-        return fields(kind, body, within(body['withClause'], scope), 'withClause', 'intoClause', 'lockingClause')
+        fields(kind, body, within(body['withClause'], scope), 'withClause', 'intoClause', 'lockingClause')
+        pinnedSetting = outer
+        return
       }
       case 'InsertStmt': {
         targets(body['cols'])
@@ -409,6 +416,30 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
     relation: (range, use) =>
       isTree(range) ? relation(range, use) : unknown('the parser found a table in a form that is not known'),
   }
+}
+
+const isColumn = (node: unknown, name: string): boolean => {
+  const found = open(node)
+  const parts = names(found?.body['fields'])
+  return found?.type === 'ColumnRef' && parts.length === 1 && parts[0] === name
+}
+
+/** The one name that `FROM pg_settings WHERE name = 'literal'` leaves, when a SELECT is exactly that. */
+function settingNamed(select: Tree): string | undefined {
+  const [from, ...others] = list(select['fromClause']).map(open)
+  const where = open(select['whereClause'])
+  if (
+    others.length > 0 ||
+    from?.type !== 'RangeVar' ||
+    from.body['relname'] !== 'pg_settings' ||
+    where?.type !== 'A_Expr' ||
+    isTree(select['withClause'])
+  )
+    return undefined
+  if (![undefined, 'pg_catalog'].includes(text(from.body['schemaname'])) || isTree(from.body['alias'])) return undefined
+  const value = literal(where.body['rexpr'])
+  const isEqual = where.body['kind'] === 'AEXPR_OP' && names(where.body['name']).join('.') === '='
+  return isEqual && isColumn(where.body['lexpr'], 'name') && typeof value === 'string' ? value : undefined
 }
 
 const COLUMNS: ReadonlySet<string> = new Set(['ColumnRef', 'CurrentOfExpr'])

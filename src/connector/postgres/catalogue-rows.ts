@@ -39,8 +39,8 @@ const TRUSTED_VOLATILE = [
   'pgp_pub_encrypt',
   'pgp_pub_encrypt_bytea',
 ]
-/** What it is that their SQL reads by text even though immutable: left out. */
-const NOT_TRUSTED = ['pg_stat_statements_reset', 'set_limit', 'tsvector_update_trigger']
+/** Immutable or stable by declaration, and not harmless. */
+const NOT_TRUSTED = ['pg_stat_statements_reset', 'set_limit', 'populate_record']
 
 const EXTENSIONS = `
   with extension as (
@@ -71,7 +71,11 @@ const OPERATORS = `${EXTENSIONS}
 const CASTS = `${EXTENSIONS}
   select c.castsource::int8::float8 as source, c.casttarget::int8::float8 as target from pg_cast c
   where c.oid >= 16384 and c.castmethod = 'f'
-    and not exists (select from extension x where x.trusted and x.classid = 'pg_cast'::regclass and x.objid = c.oid)`
+    and not exists (select from extension x where x.trusted and x.classid = 'pg_cast'::regclass and x.objid = c.oid)
+  union all
+  select o.opcintype::int8::float8, o.opcintype::int8::float8 from pg_opclass o
+  where o.oid >= 16384 and o.opcintype >= 16384
+    and not exists (select from extension x where x.trusted and x.classid = 'pg_opclass'::regclass and x.objid = o.oid)`
 
 /** Objects that use a function or operator of the target's own; PostgreSQL records no dependency on built-in ones. */
 const USES = `
@@ -122,7 +126,9 @@ const RELATIONS = `${EXTENSIONS}, ${USES},
     array(select s.expression from simplified s where s.relid = c.oid) as simplified,
     array(select i.inhrelid::int8::float8 from pg_inherits i where i.inhparent = c.oid) as children
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.oid >= 16384 and c.relkind in ('r', 'v', 'm', 'f', 'S', 'p') and n.nspname <> 'pg_toast'`
+  where c.relkind in ('r', 'v', 'm', 'f', 'S', 'p') and n.nspname <> 'pg_toast'
+    -- A view that came with the server may have been replaced.
+    and (c.oid >= 16384 or c.relkind = 'v' and exists (select from pg_rewrite r where r.ev_class = c.oid and r.oid >= 16384))`
 
 /** Row versions of everything above: a change of any of it makes or ends one. Some milliseconds, and no definition is printed. */
 export const FINGERPRINT = `
@@ -137,6 +143,7 @@ export const FINGERPRINT = `
     union all select 'n' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_constraint where oid >= 16384
     union all select 'd' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_attrdef
     union all select 's' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_namespace
+    union all select 'l' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_opclass where oid >= 16384
     union all select 'e' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_extension
     union all select 'x' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_statistic_ext
     union all select 'h' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, inhrelid::int8)), 0) from pg_inherits

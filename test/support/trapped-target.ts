@@ -1,0 +1,89 @@
+import { testServer, type TestDatabase } from './database.ts'
+
+/**
+ * A target on which everything that the catalogue lets one define by oneself is a trap: each advances the sequence
+ * `trap.sprung`, which no rollback puts back.
+ */
+export async function trappedTarget(): Promise<TestDatabase & { sprung(): Promise<number> }> {
+  const database = await testServer()
+  await database.query(TRAPS)
+  return {
+    ...database,
+    async sprung() {
+      const [row] = await database.query<{ n: string }>('select last_value + is_called::int as n from trap.sprung')
+      return Number(row?.n)
+    },
+  }
+}
+
+const TRAPS =
+  `
+create schema trap;
+create sequence trap.sprung;
+create sequence public.numbers;
+create table public.carts (id int primary key, age_days int not null default 0, note text, tags text[], body jsonb, at timestamptz default now());
+create table public.cards (id int primary key, cart int references carts, pan text);
+insert into carts select i, i % 100, 'note ' || i, array['a','b'], '{"a": 1}' from generate_series(1, 50) i;
+insert into cards select i, i, '4111' from generate_series(1, 50) i;
+
+-- Declared immutable, so that planning alone springs it.
+create function trap.spring() returns bigint volatile language sql as 'select nextval(''trap.sprung'')';
+create function trap.evil(int) returns int immutable language plpgsql as 'begin perform trap.spring(); return 1; end';
+create function trap.truth(int) returns boolean immutable language plpgsql as 'begin perform trap.spring(); return true; end';
+create function public.evil() returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+create function public.evil(int) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+
+-- Hides a built-in function for arguments that fit better.
+create function public.lower(varchar) returns text immutable language plpgsql as 'begin perform trap.spring(); return ''x''; end';
+create function public.abs(numeric, int) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+create function public.json_scalar(int) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+-- Called by t.secret and (x).secret.
+create function public.secret(carts) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+create function public.doubled(int) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+create aggregate public.total(int) (sfunc = trap.add, stype = int, initcond = '0');
+`.replace(
+    'create aggregate',
+    `create function trap.add(int, int) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+create aggregate`,
+  ) +
+  `
+create function trap.same(int, varchar) returns boolean immutable language plpgsql as 'begin return trap.truth(1); end';
+create operator public.<< (leftarg = int, rightarg = varchar, function = trap.same);
+create operator trap.<=> (leftarg = int, rightarg = int, function = trap.pair);
+`.replace(
+    'create operator trap.<=>',
+    `create function trap.pair(int, int) returns boolean immutable language plpgsql as 'begin return trap.truth(1); end';
+create operator trap.<=>`,
+  ) +
+  `
+create domain public.checked as int check (trap.truth(value));
+create domain public.plain as int check (value > 0);
+create type public.pair as (a checked, b int);
+create type public.mood as enum ('glad', 'sad');
+create function trap.mood_text(mood) returns varchar immutable language plpgsql as 'begin perform trap.spring(); return ''x''; end';
+create cast (mood as varchar) with function trap.mood_text(mood) as implicit;
+create function trap.carts_json(carts) returns json immutable language plpgsql as 'begin perform trap.spring(); return ''{}''; end';
+create type public.level as enum ('low', 'high');
+create table public.moods (id int, mood mood);
+create table public.levels (id int, level level);
+create table public.checked_rows (id int, c checked, cs checked[]);
+insert into moods values (1, 'glad'); insert into levels values (1, 'low');
+
+create view public.evil_view as select trap.evil(1) as x;
+create view public.evil_twice as select * from evil_view;
+create view public.counting_view as select nextval('public.numbers') as n;
+create view public.reading_view as select id, age_days from carts;
+create view public.locking_view as select id from carts for update;
+create materialized view public.kept as select count(*) as n from carts;
+create table public.guarded (id int); insert into guarded values (1);
+alter table guarded enable row level security; alter table guarded force row level security;
+create policy p on guarded using (trap.truth(id));
+create table public.simplified (id int); create index on simplified ((trap.evil(1) + id));
+create table public.ruled (id int); create rule r as on insert to ruled do also select trap.evil(1);
+create table public.defaulted (id int, d int default trap.evil(1));
+create table public.parent (id int) partition by list (id); create table public.child partition of parent for values in (1);
+create schema "a.b"; create view "a.b"."c" as select trap.evil(1) as x;
+create function trap.touch() returns trigger language plpgsql as 'begin perform trap.spring(); return new; end';
+create trigger touched before insert or update on cards for each row execute function trap.touch();
+select setval('trap.sprung', 1, false);
+`
