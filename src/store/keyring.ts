@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Sealer, SecretStore } from '../app/ports/secrets.ts'
 import { readPrivateFile, writePrivateFile } from './private-file.ts'
+import { createSealer } from './sealing.ts'
 
 const KEY_BYTES = 32
 
@@ -72,4 +74,18 @@ export function checkKeyring(keyring: Keyring, inUse: readonly string[]): void {
       `Secrets in this database are sealed with the key ${missing.join(', ')}, which is not in the keyring. Give this replica the keyring of the others (HP_KEYRING_FILE), or restore it from the backup.`,
     )
   }
+}
+
+/**
+ * The keyring as a sealer. Throws KeyringError when something in `secrets` needs a key that it does not have: better
+ * at the start than at the first use.
+ */
+export async function openKeyring(
+  dataDir: string,
+  env: NodeJS.ProcessEnv,
+  secrets?: Pick<SecretStore, 'keysInUse'>,
+): Promise<Sealer> {
+  const keyring = readKeyring(dataDir, env)
+  checkKeyring(keyring, (await secrets?.keysInUse()) ?? [])
+  return createSealer(keyring)
 }

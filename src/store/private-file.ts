@@ -1,16 +1,32 @@
-import { closeSync, fstatSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
-/** A file with a secret in it that others on this machine could read. The message is for the operator. */
+/** A file that must not be used for a secret, such as one that others on this machine could read. The message is for the operator. */
 export class ExposedFile extends Error {
   override readonly name = 'ExposedFile'
 }
 
-/** Reads a file only its owner may read. Throws ExposedFile when others may, ENOENT when there is none. */
-export function readPrivateFile(file: string): Buffer {
-  const handle = openSync(file, 'r')
+/**
+ * Reads a file that only its owner may read. Throws ExposedFile when others may, when it is no ordinary file, or
+ * larger than `atMost` bytes; ENOENT when there is none.
+ */
+export function readPrivateFile(file: string, atMost = 1_048_576): Buffer {
+  // Not waiting for the other end, should it be a pipe.
+  const handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const { mode, uid } = fstatSync(handle)
+    const status = fstatSync(handle)
+    const { mode, uid } = status
+    if (!status.isFile() || status.size > atMost) throw new ExposedFile(`${file} is no file of at most ${atMost} bytes`)
     const own = process.getuid?.() ?? uid
     if ((mode & 0o077) !== 0)
       throw new ExposedFile(
