@@ -103,5 +103,5 @@ function readFile(file: string): FileSettings {
     if (typeof given !== 'string' || given === '') throw usage(`${oneLine(file)}: ${key} must be text`)
     if (key === 'output' && !isOutput(given)) throw usage(`${oneLine(file)}: output may be table or json`)
   }
-  return value as FileSettings
+  return value
 }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { isatty } from 'node:tty'
 import { styleText } from 'node:util'
 
 /** Everything outside the program that a command may touch. Tests bring their own. */
@@ -40,11 +41,11 @@ export function processTerminal(): Terminal {
     env,
     cwd: process.cwd(),
     stdin,
-    inIsTerminal: Boolean(stdin.isTTY),
-    outIsTerminal: Boolean(stdout.isTTY),
-    errIsTerminal: Boolean(stderr.isTTY),
-    colour: !plain && Boolean(stdout.isTTY) && stdout.hasColors(),
-    columns: stdout.isTTY ? Math.max(stdout.columns, 40) : undefined,
+    inIsTerminal: isatty(0),
+    outIsTerminal: isatty(1),
+    errIsTerminal: isatty(2),
+    colour: !plain && isatty(1) && stdout.hasColors(),
+    columns: isatty(1) ? Math.max(stdout.columns, 40) : undefined,
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     now: () => Date.now(),

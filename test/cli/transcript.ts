@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
-import { run } from '../run.ts'
-import type { Terminal } from '../terminal.ts'
+import { run } from '../../src/cli/run.ts'
+import type { Terminal } from '../../src/cli/terminal.ts'
 
 /**
  * A transcript: comments (`#`), commands (`$ hp ...`) with what they print, and files (`-- name --`, mode in

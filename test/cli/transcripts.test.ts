@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { startHttp } from '../../../test/support/http.ts'
+import { startHttp } from '../support/http.ts'
 import { play, readTranscript } from './transcript.ts'
 import { NOW, worlds } from './worlds.ts'
 

@@ -1,6 +1,6 @@
-import { fakeApp, pendingView } from '../../../test/support/fake-app.ts'
-import type { App, RequestView, ResourceView } from '../../app/app.ts'
-import { done, refuse } from '../../app/result.ts'
+import { fakeApp, pendingView } from '../support/fake-app.ts'
+import type { App, RequestView, ResourceView } from '../../src/app/app.ts'
+import { done, refuse } from '../../src/app/result.ts'
 import type {
   Digest,
   GrantId,
@@ -11,9 +11,9 @@ import type {
   RuleName,
   TeamName,
   TokenId,
-} from '../../domain/ids.ts'
-import type { OpenRequirement } from '../../domain/request/request.ts'
-import { instant, millis } from '../../domain/time.ts'
+} from '../../src/domain/ids.ts'
+import type { OpenRequirement } from '../../src/domain/request/request.ts'
+import { instant, millis } from '../../src/domain/time.ts'
 
 /** 2026-11-18T11:11:40Z: what every transcript's clock shows, five minutes after its requests were opened. */
 export const NOW = 1_795_000_300_000
