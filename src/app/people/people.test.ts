@@ -393,10 +393,35 @@ test.each([
   'administrator1',
   'anaanaanaana',
   'x'.repeat(2000),
-])('the password %j is weak', (password) => expect(isWeak(password, 'ana')).toBe(true))
+])('weak password %#', (password) => expect(isWeak(password, 'ana')).toBe(true))
 test.each([PASSWORD, 'Tr0ub4dor&3-and-more', 'žluťoučký kůň úpěl'])('the password %j will do', (password) =>
   expect(isWeak(password, 'ana')).toBe(false),
 )
+
+test('what cannot be recorded does not happen: a full disk changes nothing', async () => {
+  const ana = await ground.caller('ana')
+  await ground.database.query(`CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER disk_is_full BEFORE INSERT ON record FOR EACH ROW EXECUTE FUNCTION disk_is_full()`)
+  try {
+    await expect(ground.app.createPerson(ground.sam, { name: 'unrecorded', kind: 'user', roles: [] })).rejects.toThrow(
+      /No space/,
+    )
+    await expect(ground.app.updatePerson(ground.sam, 'ana', { roles: ['admin'] })).rejects.toThrow(/No space/)
+    await expect(ground.app.issueToken(ana, { kind: 'gateway' })).rejects.toThrow(/No space/)
+    await expect(ground.app.setSecret(ground.sam, 'unrecorded', 'value')).rejects.toThrow(/No space/)
+    await expect(ground.app.signIn({ name: 'ana', password: PASSWORD, ...from('192.0.2.8') })).rejects.toThrow(
+      /No space/,
+    )
+  } finally {
+    await ground.database.query('DROP FUNCTION disk_is_full CASCADE')
+  }
+  const people = accepted(await ground.app.listPeople(ground.sam))
+  expect(people.map((one) => one.id)).not.toContain('unrecorded')
+  expect(people.find((one) => one.id === 'ana')?.roles).toEqual([])
+  expect(accepted(await ground.app.listTokens(ana)).filter((one) => one.kind === 'gateway')).toEqual([])
+  expect(accepted(await ground.app.listSecrets(ground.sam))).toEqual([])
+})
 
 test('when the store is gone nobody is signed in, and nothing is changed', async () => {
   const broken = await openStore(ground.database.url, () => undefined)
