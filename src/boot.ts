@@ -15,7 +15,6 @@ import { done } from './app/result.ts'
 import { createClassifier } from './classify/postgres/classifier.ts'
 import { version } from './cli/server.ts'
 import { type Address, type Config, readConfig, type StartFlags } from './config.ts'
-import { createCredentialReader } from './connector/credential.ts'
 import { createCatalogueSource } from './connector/postgres/catalogue-source.ts'
 import { createTargetControl } from './connector/postgres/target-control.ts'
 import { startDemo } from './demo/start-demo.ts'
@@ -27,9 +26,9 @@ import { createHttpServer } from './http/server.ts'
 import { createLog } from './log.ts'
 import { lockFolder } from './store/embedded/lock.ts'
 import { freePort, startEmbedded } from './store/embedded/start-embedded.ts'
-import { checkKeyring, readKeyring } from './store/keyring.ts'
+import { createCredentialReader } from './store/credentials.ts'
+import { openKeyring } from './store/keyring.ts'
 import { openStore } from './store/open-store.ts'
-import { createSealer } from './store/sealing.ts'
 import { reportStartError } from './start-error.ts'
 import { welcome } from './welcome.ts'
 
@@ -55,10 +54,8 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   const opened = await openStore(await databaseUrl(config, parts, says('store')), says('store'))
   parts.defer(() => opened.close())
   const { store, clock, wake } = opened
-  const keyring = readKeyring(config.dataDir, process.env)
-  checkKeyring(keyring, await store.secrets.keysInUse())
-  const sealer = createSealer(keyring)
-  const readCredential = createCredentialReader({ secrets: store.secrets, sealer, env: process.env })
+  const sealer = await openKeyring(config.dataDir, process.env, store.secrets)
+  const readCredential = createCredentialReader({ store, sealer, env: process.env, dataDir: config.dataDir })
   const keeper = await keepPolicy({ store, wake, monotonic: () => performance.now(), log: says('policy') })
   parts.defer(() => keeper.stop())
 
