@@ -45,10 +45,13 @@ export class GrantsInUse {
   /** A window may have been extended since it was entered. No answer in time is an answer. */
   async #ask(leave: Leave): Promise<void> {
     const silence = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), LAST_WORD_MS).unref())
-    const again = this.#app.start(leave.request, { session: this.#session, digest: '' as Digest }).catch(() => undefined)
+    const again = this.#app
+      .start(leave.request, { session: this.#session, digest: '' as Digest })
+      .catch(() => undefined)
     const started = await Promise.race([again, silence])
     if (!this.#stops.has(leave.request)) return
-    if (started?.kind === 'go' && started.expiresAt > this.#app.now()) this.use(leave, { ...leave, expiresAt: started.expiresAt })
+    if (started?.kind === 'go' && started.expiresAt > this.#app.now())
+      this.use(leave, { ...leave, expiresAt: started.expiresAt })
     else this.#expire(leave)
   }
 }

@@ -66,7 +66,10 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   if (!opened.ok) return opened.result
   if (opened.value.kind === 'covered') {
     if (wait.by !== undefined) return interrupted(wait.by, opened.value.request)
-    return { kind: 'go', leave: { request: opened.value.request, expiresAt: opened.value.expiresAt, once: false, single: false } }
+    return {
+      kind: 'go',
+      leave: { request: opened.value.request, expiresAt: opened.value.expiresAt, once: false, single: false },
+    }
   }
   const held = opened.value
   const began = performance.now()
@@ -120,7 +123,15 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   tell(
     notice(`${held.request} approved by ${outcome.by.join(', ')} after ${roughly(performance.now() - began)}; running`),
   )
-  return { kind: 'go', leave: { request: held.request, expiresAt: started.value.expiresAt, once: true, single: input.decision.terms.scope === 'once' } }
+  return {
+    kind: 'go',
+    leave: {
+      request: held.request,
+      expiresAt: started.value.expiresAt,
+      once: true,
+      single: input.decision.terms.scope === 'once',
+    },
+  }
 }
 
 const interrupted = (by: Interruption, request: string): HoldResult =>

@@ -8,12 +8,27 @@ import { brief, rawClient, textOf } from '../../../test/support/raw-client.ts'
 import type { RawClient } from '../../../test/support/raw-client.ts'
 import type { PrincipalId } from '../../domain/ids.ts'
 import { instant, millis } from '../../domain/time.ts'
-import { encodeBind, encodeClose, encodeExecute, encodeParse, encodeQuery, FLUSH, SYNC, TERMINATE } from '../../wire/postgres/frontend.ts'
+import {
+  encodeBind,
+  encodeClose,
+  encodeExecute,
+  encodeParse,
+  encodeQuery,
+  FLUSH,
+  SYNC,
+  TERMINATE,
+} from '../../wire/postgres/frontend.ts'
 import { encodeCancelRequest } from '../../wire/postgres/startup.ts'
 
 const bound = (portal: string, statement: string, value: string): Buffer => {
   const head = encodeBind(portal, statement)
-  const body = Buffer.concat([head.subarray(5, head.length - 4), Buffer.from([0, 1]), Buffer.from([0, 0, 0, value.length]), Buffer.from(value), Buffer.from([0, 0])])
+  const body = Buffer.concat([
+    head.subarray(5, head.length - 4),
+    Buffer.from([0, 1]),
+    Buffer.from([0, 0, 0, value.length]),
+    Buffer.from(value),
+    Buffer.from([0, 0]),
+  ])
   const frame = Buffer.concat([Buffer.from('B\0\0\0\0', 'latin1'), body])
   frame.writeUInt32BE(body.length + 4, 1)
   return frame
@@ -80,7 +95,14 @@ describe('the protocol, message by message', () => {
   it('50: nothing behind a held statement runs, and everything runs in order once it may', async () => {
     hold('delete')
     const next = world.app.nextHold()
-    client.send(encodeParse('', 'DELETE FROM carts WHERE id <= 5'), encodeBind('', ''), encodeExecute(''), SYNC, encodeQuery(INSERT), encodeQuery('SELECT 7'))
+    client.send(
+      encodeParse('', 'DELETE FROM carts WHERE id <= 5'),
+      encodeBind('', ''),
+      encodeExecute(''),
+      SYNC,
+      encodeQuery(INSERT),
+      encodeQuery('SELECT 7'),
+    )
     const held = await next
     expect(await count()).toBe(20)
     held.approve()
@@ -114,7 +136,13 @@ describe('the protocol, message by message', () => {
     const next = world.app.nextHold()
     client.send(encodeQuery('BEGIN'))
     await client.until('Z')
-    client.send(encodeParse('', 'DELETE FROM carts WHERE id = 1'), encodeBind('p', ''), encodeExecute('p'), encodeExecute('p'), SYNC)
+    client.send(
+      encodeParse('', 'DELETE FROM carts WHERE id = 1'),
+      encodeBind('p', ''),
+      encodeExecute('p'),
+      encodeExecute('p'),
+      SYNC,
+    )
     ;(await next).approve()
     expect(brief(await client.until('Z'))).toBe('1 2 C(DELETE 1) E(55000) Z(E)')
   })
@@ -196,7 +224,12 @@ describe('the protocol, message by message', () => {
     client.send(encodeQuery('DELETE FROM carts'))
     await next
     const cancel = (pid: number, secret: Buffer) =>
-      new Promise<void>((resolve) => connect(world.connection.port, '127.0.0.1').once('close', () => resolve()).end(encodeCancelRequest(pid, secret)).resume())
+      new Promise<void>((resolve) =>
+        connect(world.connection.port, '127.0.0.1')
+          .once('close', () => resolve())
+          .end(encodeCancelRequest(pid, secret))
+          .resume(),
+      )
     await cancel(client.key.pid, Buffer.from([1, 2, 3, 4]))
     await cancel(client.key.pid ^ 1, client.key.secret)
     expect(world.app.withdrawals).toEqual([])
@@ -209,7 +242,12 @@ describe('the protocol, message by message', () => {
 
   it('61b: a client that half-closes, terminates or goes away while held withdraws', async () => {
     hold('delete')
-    const ways: ((of: RawClient) => void)[] = [(of) => of.socket.end(), (of) => of.send(TERMINATE), (of) => of.close(), (of) => (of.send(encodeQuery('SELECT 1'), TERMINATE))]
+    const ways: ((of: RawClient) => void)[] = [
+      (of) => of.socket.end(),
+      (of) => of.send(TERMINATE),
+      (of) => of.close(),
+      (of) => of.send(encodeQuery('SELECT 1'), TERMINATE),
+    ]
     for (const way of ways) {
       const other = await rawClient(world.connection)
       const next = world.app.nextHold()
@@ -244,7 +282,10 @@ describe('the protocol, message by message', () => {
   })
 
   it('voided at the start: what policy now allows runs, what it now denies does not', async () => {
-    for (const [verdict, expected] of [['allow', 'C(DELETE 1) Z(I)'], ['deny', 'E(42501) Z(I)']] as const) {
+    for (const [verdict, expected] of [
+      ['allow', 'C(DELETE 1) Z(I)'],
+      ['deny', 'E(42501) Z(I)'],
+    ] as const) {
       hold('delete')
       const next = world.app.nextHold()
       world.app.onStart = () => {
@@ -280,7 +321,10 @@ describe('the protocol, message by message', () => {
     client.send(encodeQuery('DELETE FROM carts'))
     const held = await next
     expect(held.input.waitAtMostMs).toBe(60_000)
-    expect(held.input.subject).toMatchObject({ state: { inTransaction: true }, locks: { held: expect.arrayContaining([{ object: 'carts', mode: 'RowExclusiveLock' }]) } })
+    expect(held.input.subject).toMatchObject({
+      state: { inTransaction: true },
+      locks: { held: expect.arrayContaining([{ object: 'carts', mode: 'RowExclusiveLock' }]) },
+    })
     held.decide({ kind: 'expired' })
     expect(brief(await client.until('Z'))).toBe('E(57014) Z(E)')
     expect(await ask('COMMIT')).toBe('C(ROLLBACK) Z(I)')
@@ -291,13 +335,17 @@ describe('the protocol, message by message', () => {
     await ask('BEGIN')
     await ask(INSERT)
     client.send(encodeQuery('SELECT pg_sleep(60)'))
-    await expect.poll(() => db.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'")).toHaveLength(1)
+    await expect
+      .poll(() => db.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"))
+      .toHaveLength(1)
     world.app.cut({ reason: 'expired', why: 'HP-150 ended (expired)' })
     const last = (await client.toEnd()).at(-1)
     expect(brief(last === undefined ? [] : [last])).toBe('E(57P01)')
     expect(textOf(last)).toBe('HP-150 ended (expired)')
     await expect.poll(() => world.app.closed).toEqual([{ session: 'S-1', why: 'expired' }])
-    expect(await db.query("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")).toEqual([])
+    expect(
+      await db.query('SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()'),
+    ).toEqual([])
     expect(await count()).toBe(20)
     expect(world.app.entries.at(-1)).toMatchObject({ outcome: 'cut' })
   })
@@ -312,7 +360,9 @@ describe('the protocol, message by message', () => {
     // The store says once that the window was extended, and then that it is over.
     let extended = 0
     world.app.onStart = () =>
-      extended++ === 0 ? { kind: 'go', grant: 'G' as never, expiresAt: instant(Date.now() + 200) } : { kind: 'voided', why: 'over' }
+      extended++ === 0
+        ? { kind: 'go', grant: 'G' as never, expiresAt: instant(Date.now() + 200) }
+        : { kind: 'voided', why: 'over' }
     client.send(encodeQuery('DELETE FROM carts WHERE id = 1'))
     expect(brief(await client.until('Z'))).toBe('C(DELETE 1) Z(I)')
     expect(textOf((await client.toEnd()).at(-1))).toBe('HP-9 ended (expired)')
@@ -333,7 +383,9 @@ describe('the protocol, message by message', () => {
     held.approve()
     expect(brief(await client.until('G'))).toBe('G')
     client.send(data('101\n'), data('102\n'), done, encodeQuery('SELECT 3'))
-    expect(brief([...(await client.until('Z')), ...(await client.until('Z'))])).toBe('C(COPY 2) Z(I) T D(3) C(SELECT 1) Z(I)')
+    expect(brief([...(await client.until('Z')), ...(await client.until('Z'))])).toBe(
+      'C(COPY 2) Z(I) T D(3) C(SELECT 1) Z(I)',
+    )
     world.app.rule = () => 'allow'
     // Extended, as libpq sends it: the first Sync is swallowed by the copy.
     client.send(encodeParse('', 'COPY carts FROM STDIN'), encodeBind('', ''), encodeExecute(''), SYNC)
@@ -385,14 +437,37 @@ describe('the protocol, message by message', () => {
     deny('delete')
     await ask('DELETE FROM carts')
     expect(world.app.entries).toMatchObject([
-      { number: 1, verbs: ['read'], decision: 'allow', rows: 1, outcome: 'succeeded', objects: ['carts'], text: 'SELECT ? FROM carts WHERE id = ?' },
+      {
+        number: 1,
+        verbs: ['read'],
+        decision: 'allow',
+        rows: 1,
+        outcome: 'succeeded',
+        objects: ['carts'],
+        text: 'SELECT ? FROM carts WHERE id = ?',
+      },
       { number: 2, verbs: ['delete'], decision: 'deny', outcome: 'refused', sqlstate: '42501' },
     ])
   })
 
   it('a pipeline with an error goes on behind its Sync', async () => {
-    client.send(encodeParse('', 'SELECT 1/0'), encodeBind('', ''), encodeExecute(''), encodeParse('x', 'SELECT 1'), SYNC)
-    client.send(encodeBind('', 'x'), encodeExecute(''), SYNC, encodeParse('', 'SELECT 2'), encodeBind('', ''), encodeExecute(''), FLUSH, SYNC)
+    client.send(
+      encodeParse('', 'SELECT 1/0'),
+      encodeBind('', ''),
+      encodeExecute(''),
+      encodeParse('x', 'SELECT 1'),
+      SYNC,
+    )
+    client.send(
+      encodeBind('', 'x'),
+      encodeExecute(''),
+      SYNC,
+      encodeParse('', 'SELECT 2'),
+      encodeBind('', ''),
+      encodeExecute(''),
+      FLUSH,
+      SYNC,
+    )
     const answers = [...(await client.until('Z')), ...(await client.until('Z')), ...(await client.until('Z'))]
     expect(brief(answers)).toBe('1 E(22012) Z(I) E(26000) Z(I) 1 2 D(2) C(SELECT 1) Z(I)')
   })

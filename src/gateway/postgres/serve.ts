@@ -101,7 +101,9 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
         opened = undefined
         if (admitted.leave?.once === true) {
           const started = parts.app.finish(admitted.leave.request, { outcome: 'succeeded' })
-          started.catch((error: unknown) => parts.log.warn({ err: error }, 'the start of a session could not be recorded'))
+          started.catch((error: unknown) =>
+            parts.log.warn({ err: error }, 'the start of a session could not be recorded'),
+          )
         }
         const session = running
         const cut = () => session.cut({ reason: 'cut', why: 'the gateway is stopping' })

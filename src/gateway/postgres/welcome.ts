@@ -65,7 +65,10 @@ export async function welcome(parts: WelcomeParts, plain: Socket): Promise<Guest
   try {
     return await authenticate(parts, await negotiate({ ...parts, secured }, plain))
   } catch (error) {
-    if (error instanceof Silence) return undefined
+    if (error instanceof Silence) {
+      socket.destroy()
+      return undefined
+    }
     const told =
       error instanceof TurnedAway
         ? fatal(error.code, error.message)
