@@ -8,8 +8,8 @@ export const PARTIES = ['requester', 'reviewer', 'owner', 'policy_admin', 'audit
 export type Party = (typeof PARTIES)[number]
 
 /**
- * `yes`; `own`: only what is theirs, assigned to them, or their team's; `second`: yes, and a second person must
- * agree where policy asks for one; `metadata`: that it exists and how it stands, without the payload; `no`.
+ * `yes`; `own`: only what is theirs, assigned to them, or their team's; `second`: not before a second person agrees;
+ * `metadata`: that it exists and how it stands, without the payload; `no`.
  */
 export type Cell = 'yes' | 'own' | 'second' | 'metadata' | 'no'
 
@@ -33,8 +33,8 @@ export const ACCESS = {
   withdraw: row('own', 'no', 'own', 'no', 'no', 'own', 'own'),
   use_grant: row('own', 'no', 'no', 'no', 'no', 'own', 'own'),
   revoke_early: row('own', 'own', 'own', 'yes', 'no', 'own', 'own'),
-  /** Profiles, rules and teams are documents: an admin applies them, a second person agrees where policy asks. */
-  edit_documents: row('no', 'no', 'no', 'second', 'no', 'no', 'no'),
+  /** Profiles, rules and teams are documents: owners, agents and machines propose, an administrator changes them, and another agrees. */
+  edit_documents: row('no', 'no', 'second', 'second', 'no', 'second', 'second'),
   read_record: row('own', 'own', 'own', 'yes', 'yes', 'no', 'own'),
   /** Who is or was connected to what, and since when. */
   read_sessions: row('own', 'own', 'own', 'yes', 'yes', 'own', 'own'),
