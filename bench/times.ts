@@ -116,16 +116,12 @@ export async function measureStarts(rounds: number): Promise<{ readonly cold: nu
   const cold: number[] = []
   const warm: number[] = []
   for (let round = 0; round < rounds; round++) {
-    const world = await openWorld()
-    try {
-      for (const times of [cold, warm]) {
-        const begun = performance.now()
-        await world.start()
-        times.push(performance.now() - begun)
-        await world.stop()
-      }
-    } finally {
-      await world.close()
+    await using world = await openWorld()
+    for (const times of [cold, warm]) {
+      const begun = performance.now()
+      await world.start()
+      times.push(performance.now() - begun)
+      await world.stop()
     }
   }
   return { cold: Math.round(median(cold)), warm: Math.round(median(warm)) }

@@ -104,6 +104,7 @@ export const promises = (story: Story): readonly Promised[] => [
       const [, id = ''] = await waiting.says(HELD)
       waiting.interrupt()
       check('psql fails', (await waiting.ended) !== 0, waiting.out())
+      check('it says so', /withdrawn/.test(waiting.err()), waiting.err())
       equal('its state', await decided(world, id), 'withdrawn')
       equal('the cart', await world.look('shop', 'SELECT count(*) FROM carts WHERE id = 1'), '1')
     },

@@ -48,7 +48,7 @@ export async function tour(options: { readonly json?: boolean | undefined }): Pr
       if (!kept.ok && promised === all[0]) break
     }
   } finally {
-    await world.close()
+    await world[Symbol.asyncDispose]()
     for (const name of SIGNALS) process.off(name, leave)
   }
   if (interrupted) return 130

@@ -22,7 +22,7 @@ export interface Done {
 }
 
 /** An installation that nobody else uses: its own folder, ports and processes, with the demo in it. */
-export interface World {
+export interface World extends AsyncDisposable {
   readonly folder: string
   /** The API's origin. */
   readonly api: string
@@ -44,9 +44,9 @@ export interface World {
   session(as: string, resource: string, more?: Pick<PgOptions, 'onNotice'>): Promise<PgConnection>
   /** One value, or null, from the target itself, past Holdpoint: as its superuser, on a connection of its own. */
   look(database: string, sql: string): Promise<string | null | undefined>
-  close(): Promise<void>
 }
 
+/** Disposing of it ends every process of it and removes its folder, however far it came. */
 export async function openWorld(): Promise<World> {
   const folder = await mkdtemp(path.join(tmpdir(), 'holdpoint-tour-'))
   const data = path.join(folder, 'data')
@@ -132,7 +132,7 @@ export async function openWorld(): Promise<World> {
         await connection.close()
       }
     },
-    async close() {
+    async [Symbol.asyncDispose]() {
       await stop()
       await killAll()
       await killClusters(clusters)
