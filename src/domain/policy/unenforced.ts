@@ -83,9 +83,9 @@ function reach(
   steps: readonly string[],
   path: readonly PropertyKey[],
 ): readonly { readonly path: readonly PropertyKey[]; readonly value: unknown }[] {
-  if (Array.isArray(value)) return value.flatMap((item, index) => reach(item, steps, [...path, index]))
   const [step, ...rest] = steps
   if (step === undefined) return [{ path, value }]
+  if (Array.isArray(value)) return value.flatMap((item, index) => reach(item, steps, [...path, index]))
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return []
   return reach((value as Readonly<Record<string, unknown>>)[step], rest, [...path, step])
 }
