@@ -48,7 +48,7 @@ export const CAST: readonly Principal[] = [
   person('dev'),
   role('sam', 'admin'),
   role('olu', 'auditor'),
-  role('lee', 'admin'),
+  person('lee'),
   person('bot', 'agent', { sponsor: 'ana' as PrincipalId }),
   person('ci', 'service'),
 ]

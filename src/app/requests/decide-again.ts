@@ -33,10 +33,13 @@ const connectAction = (request: AccessRequest): Action => ({ resource: request.r
 
 /**
  * Why an approval of this request no longer stands under `snapshot`; undefined while it does. A change of documents is
- * not decided by rules: its own base tells whether it still fits.
+ * not decided by rules: it fits the revision that it was written for, and no other.
  */
 export async function whyVoid(tx: Tx, request: AccessRequest, snapshot: Snapshot): Promise<string | undefined> {
-  if (request.subject.kind === 'change') return undefined
+  if (request.subject.kind === 'change')
+    return snapshot.revision > request.subject.base
+      ? `the documents changed since it was proposed, revision ${request.subject.base} to ${snapshot.revision}`
+      : undefined
   const basis = await tx.requests.basisOf(request.id)
   if (basis === undefined) return 'what it was decided on is not known'
   return difference(basis.decided, {
