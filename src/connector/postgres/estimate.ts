@@ -22,15 +22,10 @@ export async function explain(client: pg.ClientBase, text: string, searchPath: s
     await client.query(
       `set local statement_timeout = ${PLAN_WITHIN}; set local lock_timeout = ${PLAN_WITHIN}; set local idle_in_transaction_session_timeout = '10s'`,
     )
-    // Placeholders have no values here: their types and a plan for any value, as far as the server can (16 and newer).
-    const generic = /\$[0-9]/.test(text) && (await version(client)) >= 160000 ? ', GENERIC_PLAN' : ''
     await client.query("select pg_catalog.set_config('search_path', $1, true)", [searchPath])
-    // `queryMode` is not in @types/pg: without values, pg would otherwise use the simple protocol.
-    const config: pg.QueryConfig & { readonly queryMode: 'extended' } = {
-      text: `EXPLAIN (FORMAT JSON${generic}) ${text}`,
-      queryMode: 'extended',
-    }
-    const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan?: Plan }[] }>(config)
+    const { rows } = await (/\$[0-9]/.test(text)
+      ? explainGeneric(client, text)
+      : one<Explained>(client, `EXPLAIN (FORMAT JSON) ${text}`))
     const plan = rows[0]?.['QUERY PLAN'][0]?.Plan
     const cost = plan?.['Total Cost']
     if (plan === undefined || cost === undefined) return undefined
@@ -42,11 +37,32 @@ export async function explain(client: pg.ClientBase, text: string, searchPath: s
   }
 }
 
-async function version(client: pg.ClientBase): Promise<number> {
-  const { rows } = await client.query<{ n: number }>(
-    "select pg_catalog.current_setting('server_version_num')::pg_catalog.int4 as n",
-  )
-  return rows[0]?.n ?? 0
+interface Explained extends pg.QueryResultRow {
+  readonly 'QUERY PLAN': readonly { Plan?: Plan }[]
+}
+
+/** One statement, by the extended protocol: `queryMode` is not in @types/pg, and without values pg would use the simple one. */
+function one<R extends pg.QueryResultRow>(client: pg.ClientBase, text: string): Promise<pg.QueryResult<R>> {
+  const config: pg.QueryConfig & { readonly queryMode: 'extended' } = { text, queryMode: 'extended' }
+  return client.query<R>(config)
+}
+
+/** Placeholders have no values here: a plan for any value. */
+async function explainGeneric(client: pg.ClientBase, text: string): Promise<pg.QueryResult<Explained>> {
+  await one(client, `PREPARE holdpoint_estimate AS ${text}`)
+  try {
+    const { rows } = await client.query<{ n: number }>(
+      "select pg_catalog.cardinality(parameter_types) as n from pg_catalog.pg_prepared_statements where name = 'holdpoint_estimate'",
+    )
+    const values = Array.from({ length: rows[0]?.n ?? 0 }, () => 'null').join(', ')
+    await client.query('set local plan_cache_mode = force_generic_plan')
+    return await client.query<Explained>(
+      `EXPLAIN (FORMAT JSON) EXECUTE holdpoint_estimate${values === '' ? '' : `(${values})`}`,
+    )
+  } finally {
+    // It outlives the transaction, and the connection goes back to be used again.
+    await client.query('rollback; deallocate holdpoint_estimate')
+  }
 }
 
 /** Rows that change, over every INSERT, UPDATE, DELETE or MERGE in the plan; rows that come back when nothing changes. */

@@ -441,7 +441,7 @@ test('nothing that a generator can put together is called a read and leaves a tr
       if (seen === undefined) return
       reads++
       if (seen.outcome === 'ran') ran++
-      expect(seen.trace, sql).toEqual(CLEAN)
+      expect({ sql, trace: seen.trace }).toEqual({ sql, trace: CLEAN })
     }),
     { numRuns: 3000 },
   )

@@ -1,0 +1,169 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { testServer, type TestDatabase } from '../../../test/support/database.ts'
+import type { OpenTarget, TargetControl } from '../../app/ports/target.ts'
+import type { Backend } from '../../domain/session/session.ts'
+import { rowsOf } from './estimate.ts'
+import { createTargetControl } from './target-control.ts'
+
+let database: TestDatabase
+let control: TargetControl
+let target: OpenTarget
+
+beforeAll(async () => {
+  database = await testServer()
+  await database.query(
+    `create table carts (id int primary key, age_days int); create table items (cart int);
+     insert into carts select i, i % 100 from generate_series(1, 1000) i; create sequence touched`,
+  )
+  await database.query('analyze carts')
+  const { host, port, user, password } = database.target
+  target = { host, port, user, password, database: database.target.database, sslmode: 'disable' }
+  control = createTargetControl()
+})
+afterAll(async () => {
+  await control.close()
+  await database.close()
+})
+
+async function session(): Promise<{ client: pg.Client; backend: Backend; ended: Promise<void> }> {
+  const client = new pg.Client(database.url)
+  await client.connect()
+  const ended = new Promise<void>((resolve) => void client.on('end', () => resolve()))
+  client.on('error', () => undefined)
+  const { rows } = await client.query<Backend>(
+    'select pid, backend_start::text as "startedAt" from pg_stat_activity where pid = pg_backend_pid()',
+  )
+  const [backend] = rows
+  if (backend === undefined) throw new Error('no backend')
+  return { client, backend, ended }
+}
+
+test('cancels a running statement, and only that', async () => {
+  const { client, backend } = await session()
+  const running = client.query('select pg_sleep(60)').catch((error: unknown) => (error as pg.DatabaseError).code)
+  await until(
+    async () =>
+      (await database.query("select from pg_stat_activity where pid = $1 and state = 'active'", [backend.pid]))
+        .length === 1,
+  )
+  await control.cancel(target, backend)
+  expect(await running).toBe('57014')
+  expect(await control.isGone(target, backend)).toBe(false)
+  await client.end()
+})
+
+test('terminates a backend in the middle of a transaction and sees it gone', async () => {
+  const { client, backend, ended } = await session()
+  await client.query('begin; insert into items values (1)')
+  const running = client.query('select pg_sleep(60)').catch(() => 'cut')
+  expect(await control.terminate(target, backend, 5000)).toBe(true)
+  expect(await control.isGone(target, backend)).toBe(true)
+  expect(await running).toBe('cut')
+  await ended
+  expect(await database.query('select * from items')).toEqual([])
+})
+
+test('leaves another backend with the same pid alone', async () => {
+  const { client, backend } = await session()
+  const other = { pid: backend.pid, startedAt: '2001-01-01 00:00:00+00' }
+  expect(await control.terminate(target, other, 1000)).toBe(true)
+  await control.cancel(target, other)
+  expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+  expect(await control.isGone(target, backend)).toBe(false)
+  await client.end()
+})
+
+test('one that is gone already is gone at once', async () => {
+  const { client, backend } = await session()
+  await client.end()
+  await until(() => control.isGone(target, backend))
+  expect(await control.terminate(target, backend, 1000)).toBe(true)
+})
+
+test.each([
+  ['DELETE FROM carts WHERE age_days = 5', 10],
+  ['DELETE FROM carts', 1000],
+  ['UPDATE carts SET age_days = 1 RETURNING id', 1000],
+  ['INSERT INTO items SELECT id FROM carts', 1000],
+  ['INSERT INTO items VALUES (1), (2)', 2],
+  ['SELECT * FROM carts', 1000],
+  ['WITH d AS (DELETE FROM carts RETURNING id) SELECT count(*) FROM d', 1000],
+])('estimates %s', async (sql, rows) => {
+  const estimate = await control.estimate(target, target.database, sql, 'public')
+  expect(estimate?.rows).toBe(rows)
+  expect(estimate?.cost).toBeGreaterThan(0)
+})
+
+test('estimates leave nothing, whatever the text is', async () => {
+  for (const sql of [
+    'SELECT 1; DELETE FROM carts',
+    'COMMIT; DELETE FROM carts',
+    'ANALYZE DELETE FROM carts',
+    'nonsense',
+    'SELECT $1; DELETE FROM carts',
+    'DELETE FROM carts WHERE id = $1; COMMIT',
+    'SELECT $9',
+    "INSERT INTO items SELECT nextval('touched')",
+    'DELETE FROM nothing',
+    ')',
+    '',
+  ]) {
+    await control.estimate(target, target.database, sql, 'public')
+  }
+  expect(await control.estimate(target, target.database, 'SELECT 1; DELETE FROM carts', 'public')).toBeUndefined()
+  expect(await database.query('select count(*)::int as n from carts')).toEqual([{ n: 1000 }])
+  expect(await database.query('select is_called from touched')).toEqual([{ is_called: false }])
+})
+
+test('estimates by the search path of the session, and with placeholders', async () => {
+  expect(await control.estimate(target, target.database, 'SELECT * FROM carts', 'pg_catalog')).toBeUndefined()
+  expect(
+    (await control.estimate(target, target.database, 'DELETE FROM carts WHERE id = $1', '"$user", public'))?.rows,
+  ).toBe(1)
+})
+
+test('counts the rows of every change in a plan', () => {
+  expect(rowsOf({ 'Node Type': 'Seq Scan', 'Plan Rows': 7 })).toBe(7)
+  expect(
+    rowsOf({
+      'Node Type': 'ModifyTable',
+      'Plan Rows': 0,
+      Plans: [
+        { 'Plan Rows': 3, 'Parent Relationship': 'Outer' },
+        { 'Plan Rows': 9, 'Parent Relationship': 'SubPlan' },
+      ],
+    }),
+  ).toBe(3)
+})
+
+test('tells locks and who waits for them', async () => {
+  const holder = await session()
+  const waiter = await session()
+  await holder.client.query('begin; update carts set age_days = 0 where id = 1')
+  const waiting = waiter.client.query('update carts set age_days = 1 where id = 1')
+  await until(async () => (await control.locks(target, holder.backend)).waiters === 1)
+  const { held } = await control.locks(target, holder.backend)
+  expect(held).toContainEqual({ object: 'public.carts', mode: 'RowExclusive' })
+  await holder.client.query('rollback')
+  await waiting
+  expect(await control.locks(target, holder.backend)).toEqual({ held: [], waiters: 0 })
+  await holder.client.end()
+  await waiter.client.end()
+})
+
+test('says why a target cannot be used, without its password', async () => {
+  expect(await control.probe(target)).toMatchObject({ ok: true, superuser: true })
+  const unreachable = await control.probe({ ...target, port: 1 })
+  expect(unreachable).toMatchObject({ ok: false, message: expect.stringContaining('connection refused') })
+  const nobody = await control.probe({ ...target, database: 'nothing_here' })
+  expect(nobody).toMatchObject({ ok: false, message: expect.stringContaining('no such database') })
+  const wrong = await control.probe({ ...target, user: 'nobody', password: 'hunter2' })
+  expect(wrong.ok).toBe(false)
+  expect(JSON.stringify(wrong)).not.toContain('hunter2')
+})
+
+/** Looks again and again until it is so. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  await expect.poll(holds, { interval: 5, timeout: 10_000 }).toBe(true)
+}
