@@ -257,8 +257,8 @@ export class FakeGatewayApp implements GatewayApp {
   }
 }
 
-/** Control over the real target, with a connection a call. */
-export function plainControl(): TargetControl {
+/** Control over the real target, with a connection a call. `port`: past a proxy that lies. */
+export function plainControl(port?: number): TargetControl {
   const once = async <R extends pg.QueryResultRow>(
     target: OpenTarget,
     text: string,
@@ -266,7 +266,7 @@ export function plainControl(): TargetControl {
   ): Promise<R[]> => {
     const client = new pg.Client({
       host: target.host,
-      port: target.port,
+      port: port ?? target.port,
       user: target.user,
       password: target.password,
       database: target.database,

@@ -132,7 +132,8 @@ export class GatewaySession {
   #dropping = false
   #busy = false
   #wait: Interruptible | undefined
-  #clientDone = false
+  /** Terminate came: what was sent before it runs to its end. */
+  #farewell = false
   #ended = false
   #stopCuts: () => void = () => undefined
   #stopTimer: () => void = () => undefined
@@ -171,8 +172,8 @@ export class GatewaySession {
     const { client, app, session } = this.#of
     client.on('data', (chunk: Buffer) => this.#receive(chunk))
     client.on('end', () => this.#leave())
-    client.on('close', () => this.#leave(true))
-    client.on('error', () => this.#leave(true))
+    client.on('close', () => this.#leave())
+    client.on('error', () => this.#leave())
     client.on('drain', () => this.#line.resume())
     this.#of.upstream.on('drain', () => {
       if (!this.#busy) client.resume()
@@ -204,14 +205,13 @@ export class GatewaySession {
     if (this.#ended) return
     this.#reader.push(chunk)
     this.#pump()
-    if (this.#wait !== undefined && this.#reader.holds(FRONTEND.Terminate)) this.#wait.interrupt('left')
+    if (this.#wait !== undefined && this.#reader.holds(FRONTEND.Terminate)) this.#leave()
     if (this.#reader.buffered > READ_AHEAD && (this.#busy || this.#line.copy === 'awaiting')) this.#of.client.pause()
   }
 
-  #leave(gone = false): void {
-    this.#clientDone = true
-    this.#wait?.interrupt('left')
-    if (gone || !this.#busy) this.#end('client_left')
+  /** The client is gone, or will say nothing more: what it runs ends with it, unless it said good-bye before. */
+  #leave(): void {
+    if (!this.#farewell) this.#end('client_left')
   }
 
   /** Handles what is buffered, in order, until something has to wait. */
@@ -251,8 +251,7 @@ export class GatewaySession {
     this.#busy = false
     this.#out.flush()
     this.#pump()
-    if (this.#clientDone && !this.#busy) this.#end('client_left')
-    else if (!this.#busy && !this.#ended) this.#of.client.resume()
+    if (!this.#busy && !this.#ended) this.#of.client.resume()
   }
 
   #violate(what: string): undefined {
@@ -291,8 +290,7 @@ export class GatewaySession {
           ? undefined
           : this.#refuse(notUnderstood('function calls by number are not taken by this gateway'), 'simple')
       case FRONTEND.Terminate:
-        this.#end('client_left')
-        return undefined
+        return this.#terminate()
       default:
         // Copy data behind a copy that has failed: PostgreSQL ignores it too.
         return undefined
@@ -319,6 +317,12 @@ export class GatewaySession {
       default:
         return this.#violate('an unexpected message during COPY FROM STDIN')
     }
+  }
+
+  async #terminate(): Promise<void> {
+    this.#farewell = true
+    await this.#line.drain()
+    this.#end('client_left')
   }
 
   /** Forward as it came. Everything but a Bind lets a waiting Parse go first. */
@@ -348,7 +352,7 @@ export class GatewaySession {
   async #slowQuery(frame: Buffer, text: string): Promise<void> {
     const verdict = await this.#settle({ protocol: 'simple', text, types: [], bind: undefined })
     if (verdict.kind === 'gone') return
-    if (verdict.kind === 'refused') return this.#refuse(verdict.told, 'simple')
+    if (verdict.kind === 'refused') return this.#refuse(verdict.told, 'simple', true)
     this.#runQuery(frame, text, verdict.work, verdict.decision, verdict.leave)
   }
 
@@ -398,7 +402,7 @@ export class GatewaySession {
     if (bind === undefined) return this.#violate('a malformed Bind')
     const verdict = await this.#settle({ protocol: 'extended', text: prepared.text, types: prepared.types, bind })
     if (verdict.kind === 'gone') return
-    if (verdict.kind === 'refused') return this.#refuse(verdict.told, 'extended')
+    if (verdict.kind === 'refused') return this.#refuse(verdict.told, 'extended', true)
     this.#bound(frame, portal, prepared, verdict.work, verdict.decision, verdict.leave)
   }
 
@@ -473,7 +477,7 @@ export class GatewaySession {
     const { text, types } = portal.prepared
     const verdict = await this.#settle({ protocol: 'extended', text, types, bind })
     if (verdict.kind === 'gone') return
-    if (verdict.kind === 'refused') return this.#refuse(verdict.told, 'extended')
+    if (verdict.kind === 'refused') return this.#refuse(verdict.told, 'extended', true)
     const run =
       verdict.leave === undefined ? portal.run : this.#run(text, verdict.work, verdict.decision, verdict.leave)
     const decided: Portal = { ...portal, ...verdict, run, bench: this.#judge.bench(), decidedAt: performance.now() }
@@ -648,7 +652,7 @@ export class GatewaySession {
     const inTransaction = this.#line.inTransaction
     const wait = new Interruptible()
     this.#wait = wait
-    if (this.#clientDone || this.#reader.holds(FRONTEND.Terminate)) wait.interrupt('left')
+    if (this.#reader.holds(FRONTEND.Terminate)) this.#leave()
     try {
       const estimate = given[0]?.facts.estimate ?? (await this.#estimate(work, asked))
       const locks = inTransaction ? await this.#locks(control.locks(target, backend)) : undefined
@@ -773,8 +777,11 @@ export class GatewaySession {
     }
   }
 
-  /** Refuse at this place: inside a transaction or a pipeline the target's transaction fails too (61a). */
-  async #refuse(told: Told, protocol: Asked['protocol']): Promise<void> {
+  /**
+   * Refuse at this place: inside a transaction or a pipeline the target's transaction fails too (61a).
+   * @param drained the target had nothing to say against what came before: a skipping now is the gateway's own doing.
+   */
+  async #refuse(told: Told, protocol: Asked['protocol'], drained = false): Promise<void> {
     await this.#line.drain()
     if (this.#ended) return
     const stash = this.#stash
@@ -782,8 +789,9 @@ export class GatewaySession {
     stash?.expected.undo?.(true)
     const bytes = encodeTold(told)
     if (this.#line.skipping) {
-      // A question of the gateway's own failed inside the client's pipeline: the target skips to Sync already.
-      this.#out.add(bytes)
+      // An earlier message of the client failed, and this one is as good as never sent; or a question of the
+      // gateway's own failed inside the pipeline, and the target skips to Sync already.
+      if (drained) this.#out.add(bytes)
     } else if (this.#line.inTransaction) {
       if (protocol === 'simple') this.#line.failQuery(bytes)
       else this.#line.failExtended(bytes)
