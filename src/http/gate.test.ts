@@ -115,6 +115,13 @@ it.each(['authorization', 'content-type', 'host', 'origin', 'idempotency-key'])(
   },
 )
 
+it.each(['', ' ', 'a b', 'localhost/x', 'localhost:', 'user@localhost', '[::1', 'localhost:99999999'])(
+  'refuses Host: %j anywhere',
+  (host) => {
+    expect(at('GET', '/v1/info', { host }, OPEN)).toBe('bad_request')
+  },
+)
+
 it.each(['TRACE', 'CONNECT', 'OPTIONS', 'PROPFIND', ''])('refuses the method %s', (method) => {
   expect(at(method, '/')).toBe('method_not_allowed')
 })

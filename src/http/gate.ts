@@ -30,6 +30,8 @@ const SINGLE: ReadonlySet<string> = new Set([
 ])
 /** Segments of unreserved and a few harmless characters. No `%`: nothing that this server serves needs it. */
 const PLAIN_PATH = /^\/(?:[A-Za-z0-9_~@!$&'()*+,;=:-][A-Za-z0-9._~@!$&'()*+,;=:-]*(?:\/(?!$)|$))*$/
+/** A name or an address, and a port (RFC 9110, section 7.2). */
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
 /**
@@ -57,8 +59,9 @@ export function stopAtGate(
 
   const own = options.publicUrl === undefined ? undefined : new URL(options.publicUrl)
   const host = request.headers.host ?? ''
-  if (host !== '' && options.loopbackOnly && !LOOPBACK_HOST.test(host) && host !== own?.host)
-    return { code: 'wrong_host' }
+  // HTTP/1.0 may leave it out; nobody who does is a client of ours.
+  if (!HOST.test(host)) return { code: 'bad_request', detail: 'the header host is missing, or names no host' }
+  if (options.loopbackOnly && !LOOPBACK_HOST.test(host) && host !== own?.host) return { code: 'wrong_host' }
 
   if (!READING.has(method) && isForeign(request, host, own?.origin)) return { code: 'cross_origin' }
   return undefined

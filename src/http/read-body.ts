@@ -32,15 +32,25 @@ export async function readBody(
   if (!JSON_TYPE.test(headers['content-type'] ?? '') || (headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new Refused('unsupported_media_type', {}, CLOSE)
   }
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength
-    if (length > atMost) throw new Refused('too_large', { detail: `at most ${atMost} bytes` }, CLOSE)
-    chunks.push(chunk)
-  }
-  const parsed = parseJson(Buffer.concat(chunks, length))
+  const parsed = parseJson(await readWhole(request, atMost))
   if (!parsed.ok)
     throw new Refused('invalid_json', { detail: `the body ${parsed.message} (character ${parsed.at + 1})` })
   return parsed.value
+}
+
+async function readWhole(request: Request, atMost: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  try {
+    for await (const chunk of request.body ?? []) {
+      length += chunk.byteLength
+      if (length > atMost) throw new Refused('too_large', { detail: `at most ${atMost} bytes` }, CLOSE)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (error instanceof Refused) throw error
+    // The client went away, or took too long: nobody is left to read this, and it is no fault of ours.
+    throw new Refused('bad_request', { detail: 'the body broke off' }, CLOSE)
+  }
+  return Buffer.concat(chunks, length)
 }

@@ -6,6 +6,7 @@ import type { Caller } from '../app/app.ts'
 import { routes } from '../contract/routes.ts'
 import type { OperationId } from '../contract/routes.ts'
 import { SECURITY_HEADERS, problemAnswer } from './answer.ts'
+import { describeFault } from './faults.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { serveOperation } from './operations.ts'
 import type { Env, OperationDeps } from './operations.ts'
@@ -69,7 +70,8 @@ export function createRouter(options: RouterOptions): Router {
       if (!c.res.headers.has(name)) c.res.headers.set(name, value)
     }
     metrics.answered(c.var.operation, c.req.raw.method, c.res.status, seconds)
-    log.info(
+    // What was refused is worth a line by itself; the rest only when somebody looks for it.
+    log[c.res.status >= 400 ? 'info' : 'debug'](
       {
         request: c.var.id,
         operation: c.var.operation,
@@ -142,17 +144,5 @@ export function createRouter(options: RouterOptions): Router {
           address,
         )
     },
-  }
-}
-
-/** What the log may hold of a fault: never its parameters, nor the row that a constraint names. */
-function describeFault(error: unknown, depth = 0): unknown {
-  if (!(error instanceof Error)) return { thrown: typeof error }
-  return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack,
-    ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
-    ...(error.cause === undefined || depth >= 4 ? {} : { cause: describeFault(error.cause, depth + 1) }),
   }
 }

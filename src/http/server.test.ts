@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { describe, expect, it, vi } from 'vitest'
 import { fakeApp, pendingView } from '../../test/support/fake-app.ts'
 import { problemOf, startHttp } from '../../test/support/http.ts'
 import { routes } from '../contract/routes.ts'
@@ -112,6 +114,12 @@ describe('messages that could be read in two ways', () => {
     ['GET /v1/me HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n', 400],
     [`GET /v1/me HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
     ['\x16\x03\x01\x02\x00\x01\x00\x01', 400],
+    ['GET /healthz HTTP/1.0\r\n\r\n', 400],
+    ['GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\nConnection: close\r\n\r\n', 400],
+    [
+      `GET /v1/me HTTP/1.1\r\nHost: localhost\r\n${'a:\r\n'.repeat(3_000)}Authorization: Bearer token-ana\r\nConnection: close\r\n\r\n`,
+      200,
+    ],
     ['CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n', undefined],
     ['GET http://localhost/v1/me HTTP/1.1\r\nHost: localhost\r\n\r\n', 400],
     ['GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n', 421],
@@ -414,6 +422,21 @@ describe('faults', () => {
       error: { message: 'insert into secrets', cause: { message: 'ECONNREFUSED 10.0.0.5' } },
     })
     expect(JSON.stringify(http.logged)).not.toContain('hunter2')
+  })
+
+  it('are not what a client makes that goes away in the middle of its body', async () => {
+    const { app } = fakeApp()
+    await using http = await startHttp(app)
+    const socket = connect(http.port, '127.0.0.1')
+    socket.write(
+      'POST /v1/sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"name"',
+    )
+    await once(socket, 'connect')
+    socket.destroy()
+    await vi.waitFor(async () =>
+      expect(await (await http.send('GET', '/metrics')).text()).toMatch(/operation="signIn".*status="400"/),
+    )
+    expect(http.logged.filter(({ level }) => level === 'error')).toEqual([])
   })
 
   it('log neither tokens nor addresses with their query', async () => {

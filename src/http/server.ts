@@ -9,7 +9,8 @@ import type { Registry } from 'prom-client'
 import type { IdempotencyStore } from '../app/ports/idempotency.ts'
 import type { App } from '../app/app.ts'
 import type { Instant } from '../domain/time.ts'
-import { SECURITY_HEADERS } from './answer.ts'
+import { SECURITY_HEADERS, problemAnswer } from './answer.ts'
+import { describeFault } from './faults.ts'
 import { stopAtGate } from './gate.ts'
 import type { GateOptions } from './gate.ts'
 import type { ServerInfo } from './handlers/handler.ts'
@@ -28,7 +29,7 @@ export interface HttpServerOptions {
   readonly now: () => Instant
   /** JSON Schemas of the kinds of documents, by lower-case kind: served at /schemas/{kind}.json. */
   readonly documentSchemas: Readonly<Record<string, object>>
-  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
+  readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
   readonly idempotency?: IdempotencyStore
   /** What links begin with; also the one origin whose pages may change things. */
   readonly publicUrl?: string
@@ -74,7 +75,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     url: () => url,
     sourceAddress,
   })
-  const listener = getRequestListener(router.fetch, { overrideGlobalObjects: false })
+  const listener = getRequestListener(router.fetch, {
+    overrideGlobalObjects: false,
+    // Only for what fails outside the router; the router answers its own faults.
+    errorHandler(error) {
+      options.log.error({ error: describeFault(error) }, 'a request failed')
+      return problemAnswer(toProblem('internal'), { connection: 'close' })
+    },
+  })
   let url = options.publicUrl ?? ''
   let gate: GateOptions = { publicUrl: options.publicUrl, loopbackOnly: true }
 
@@ -93,11 +101,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       ? createServer(LIMITS, take)
       : createTlsServer({ ...LIMITS, ...options.tls, minVersion: 'TLSv1.2' }, take)
   server.maxConnections = CONNECTIONS
+  // Bounded by the size of the head; a bound on the count would drop the rest in silence.
+  server.maxHeadersCount = 0
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     // Whoever announces too much is answered before sending it.
     if (Number(request.headers['content-length'] ?? 0) <= LARGE_BODY_AT_MOST) response.writeContinue()
     take(request, response)
   })
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
+    writeProblem(response, 'bad_request', 'the only expectation is 100-continue'),
+  )
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
     const stopped = stopAtGate(request, gate)
     router.stoppedAtGate(request, stopped?.code ?? 'bad_request')

@@ -7,7 +7,7 @@ import { createHttpServer } from '../../src/http/server.ts'
 import type { HttpServerOptions } from '../../src/http/server.ts'
 
 export interface LoggedLine {
-  readonly level: 'info' | 'warn' | 'error'
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly fields: unknown
   readonly text: string | undefined
 }
@@ -38,7 +38,12 @@ export async function startHttp(app: App, options: Partial<HttpServerOptions> = 
     info: { version: '0.0.0', demo: false },
     now: () => instant(1_795_000_000_000),
     documentSchemas: { resource: { title: 'Resource' } },
-    log: { info: level('info'), warn: level('warn'), error: level('error') } as HttpServerOptions['log'],
+    log: {
+      debug: level('debug'),
+      info: level('info'),
+      warn: level('warn'),
+      error: level('error'),
+    } as HttpServerOptions['log'],
     ...options,
   })
   const { url, port } = await server.listen('127.0.0.1', 0)

@@ -23,10 +23,8 @@ export function servePages(hono: Hono<Env>, options: PageOptions): ReadonlyMap<s
   const methods = new Map<string, Set<string>>()
   const get = (path: string, serve: (param: (name: string) => string) => Response | Promise<Response>): void => {
     methods.set(path, new Set(['GET', 'HEAD']))
-    hono.get(path, (c) => {
-      if (new URL(c.req.url).search !== '') throw new Refused('bad_request', { detail: 'this address takes no query' })
-      return serve((name) => c.req.param(name) ?? '')
-    })
+    // A query is let be: chat programs and scrapers add their own.
+    hono.get(path, (c) => serve((name) => c.req.param(name) ?? ''))
   }
   const described = openApi(options.info.version)
 
