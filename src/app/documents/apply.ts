@@ -1,5 +1,5 @@
 import { hasErrors } from '../../domain/policy/finding.ts'
-import type { Document } from '../../domain/policy/documents.ts'
+import { loadDocuments, type Document } from '../../domain/policy/documents.ts'
 import { eligible } from '../../domain/request/eligibility.ts'
 import type { Requirement } from '../../domain/policy/decision.ts'
 import type { PolicySnapshot } from '../../domain/policy/build-snapshot.ts'
@@ -9,7 +9,6 @@ import { ownedBy } from '../requests/access.ts'
 import { openChange } from '../requests/open-change.ts'
 import { done, refuse, type Result } from '../result.ts'
 import { inForce, outOfScope, type DocumentDeps } from './deps.ts'
-import { administrators } from './keeper.ts'
 import { notesFor } from './notes.ts'
 import { firstError, propose, type Proposed } from './proposed.ts'
 import { revise, summarise, toChanges } from './revise.ts'
@@ -39,12 +38,14 @@ export const applyDocuments =
       )
     if ((options.reason?.length ?? 0) > LONGEST_REASON)
       return refuse('invalid_input', `a reason has at most ${LONGEST_REASON} characters`)
+    const loaded = loadDocuments(files)
+    if (hasErrors(loaded.findings)) return refuse('documents_invalid', firstError(loaded.findings))
     // Dies here or before the commit: nothing changed. After it: the revision is in force, and every keeper reads it.
     const outcome = await deps.store.transaction(async (tx): Promise<Result<Outcome>> => {
       const base = await tx.documents.lockRevision()
       if (options.base !== undefined && options.base !== base)
         return refuse('stale_base', `revision ${base} is in force`)
-      const proposed = await propose(tx, base, files, options.prune)
+      const proposed = await propose(tx, base, loaded, options.prune)
       if (hasErrors(proposed.findings)) return refuse('documents_invalid', firstError(proposed.findings))
       if (proposed.changes.length === 0) return done({ applied: { kind: 'unchanged', revision: base }, documents: [] })
       const applied = await settle(tx, caller, rank, snapshot, proposed, options)
@@ -85,10 +86,10 @@ async function settle(
 ): Promise<Result<Applied>> {
   const { base, changes, documents, findings } = proposed
   const difference: Difference = { base, changes, findings }
+  // INVARIANT: locked, so that none of them stops being one between this look and the commit.
+  const administrators = await tx.people.lockHolders('admin')
   const people = await tx.people.list()
-  // INVARIANT: locked, so that a second administrator cannot appear or vanish between this look and the commit.
-  await tx.people.lockHolders('admin')
-  const alone = rank === 'administrator' && administrators(people).every((id) => id === caller.principal.id)
+  const alone = rank === 'administrator' && administrators.every((id) => id === caller.principal.id)
   if (alone) {
     const revision = await revise(tx, {
       base,

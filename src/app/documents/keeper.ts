@@ -1,5 +1,5 @@
 import { canonical } from '../../domain/canonical.ts'
-import type { PrincipalId, Revision } from '../../domain/ids.ts'
+import type { Revision } from '../../domain/ids.ts'
 import { buildSnapshot, type PolicySnapshot } from '../../domain/policy/build-snapshot.ts'
 import type { ExpressionCache } from '../../domain/policy/rule.ts'
 import type { Principal } from '../../domain/principal.ts'
@@ -103,9 +103,3 @@ export async function keepPolicy(deps: KeeperDeps): Promise<PolicyKeeper> {
     },
   }
 }
-
-/** Names of enabled users with the administrator's role. */
-export const administrators = (people: readonly Principal[]): readonly PrincipalId[] =>
-  people
-    .filter((person) => person.kind === 'user' && !person.disabled && person.roles.includes('admin'))
-    .map((person) => person.id)

@@ -1,9 +1,8 @@
 import type { Revision } from '../../domain/ids.ts'
 import { checkSet } from '../../domain/policy/check-set.ts'
 import { diffSets, mergeSets, type DocumentChange } from '../../domain/policy/difference.ts'
-import { loadDocuments, type Document } from '../../domain/policy/documents.ts'
+import { type Document, type loadDocuments } from '../../domain/policy/documents.ts'
 import { hasErrors, type Finding } from '../../domain/policy/finding.ts'
-import type { DocumentFile } from '../app.ts'
 import type { Aggregates } from '../ports/store.ts'
 import { readStored } from './stored.ts'
 
@@ -16,14 +15,13 @@ export interface Proposed {
   readonly findings: readonly Finding[]
 }
 
-/** Read, merge, check and compare. Changes nothing. */
+/** Merge what was read from files, check and compare. Changes nothing. */
 export async function propose(
   from: Pick<Aggregates, 'documents' | 'people'>,
   base: Revision,
-  files: readonly DocumentFile[],
+  loaded: ReturnType<typeof loadDocuments>,
   prune: boolean,
 ): Promise<Proposed> {
-  const loaded = loadDocuments(files)
   if (hasErrors(loaded.findings)) return { base, documents: [], changes: [], findings: loaded.findings }
   const [stored, people] = await Promise.all([from.documents.documentsAt(base), from.people.list()])
   const current = readStored(stored)

@@ -1,7 +1,7 @@
 import type { Revision } from '../../domain/ids.ts'
 import { buildSnapshot } from '../../domain/policy/build-snapshot.ts'
 import { checkSet } from '../../domain/policy/check-set.ts'
-import { ofKind } from '../../domain/policy/documents.ts'
+import { loadDocuments, ofKind } from '../../domain/policy/documents.ts'
 import { hasErrors } from '../../domain/policy/finding.ts'
 import type { Profile } from '../../domain/profile/profile.ts'
 import type { App, Caller, ResourceView } from '../app.ts'
@@ -21,7 +21,7 @@ export const diffDocuments =
     const { base, changes, findings } = await propose(
       deps.store,
       await deps.store.documents.currentRevision(),
-      files,
+      loadDocuments(files),
       prune,
     )
     return done({ base, changes, findings })
@@ -34,7 +34,9 @@ export const checkDocuments =
     const narrow = outOfScope(caller, 'policy', 'read')
     if (narrow !== undefined) return narrow
     if (files !== undefined)
-      return done((await propose(deps.store, await deps.store.documents.currentRevision(), files, true)).findings)
+      return done(
+        (await propose(deps.store, await deps.store.documents.currentRevision(), loadDocuments(files), true)).findings,
+      )
     const stored = await deps.store.documents.documentsAt(await deps.store.documents.currentRevision())
     return done(checkSet(readStored(stored), await deps.store.people.list()))
   }
@@ -51,7 +53,7 @@ export const testDocuments =
       const documents = readStored(await deps.store.documents.documentsAt(revision))
       return done(runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier))
     }
-    const { documents, findings } = await propose(deps.store, revision, files, true)
+    const { documents, findings } = await propose(deps.store, revision, loadDocuments(files), true)
     if (hasErrors(findings)) return refuse('documents_invalid', firstError(findings))
     return done(runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier))
   }
