@@ -106,6 +106,8 @@ export function readRequest(row: RequestRow): AccessRequest {
       return { ...common, state: row.state, why: present(ending.why, common.id), at: when }
     case 'expired':
       return { ...common, state: 'expired', at: when }
+    default:
+      return row.state satisfies never
   }
 }
 
@@ -144,5 +146,7 @@ export function endingOf(request: AccessRequest): Ending | null {
       return { why: request.why, at: request.at }
     case 'expired':
       return { at: request.at }
+    default:
+      return request satisfies never
   }
 }

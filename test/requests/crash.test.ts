@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Principal } from '../../src/domain/principal.ts'
 import { millis } from '../../src/domain/time.ts'
 import { approve, CAST, connectClient, requestsWorld, until, value } from '../support/requests-world.ts'
 import type { RequestsWorld } from '../support/requests-world.ts'
@@ -13,6 +14,8 @@ afterEach(async () => {
   for (const client of clients.splice(0)) await client.end().catch(() => undefined)
   await world.close()
 })
+
+const disabled = (p: Principal): Principal => ({ ...p, disabled: true })
 
 async function backend() {
   const client = new pg.Client(world.url)
@@ -155,7 +158,7 @@ describe('the reconciler', () => {
       }),
     )
     const granted = value(await approve(world, 'mia', asked))
-    world.change({ people: CAST.map((p) => (p.id === 'ana' ? { ...p, disabled: true } : p)) })
+    world.change({ people: CAST.map((p) => (p.id === 'ana' ? disabled(p) : p)) })
     await until(
       async () => (await world.query('SELECT FROM pg_stat_activity WHERE pid = $1', [target.pid])).length === 0,
     )

@@ -53,24 +53,50 @@ export function createBackgroundRecord(deps: {
     schedule()
   }
 
-  const writeBatch = async (): Promise<void> => {
-    const batch = statements.slice(0, BATCH)
-    const said = entries.slice(0, BATCH)
-    const missing = lostUnsaid
-    await deps.store.transaction(async (tx) => {
-      await tx.requests.insertStatements(batch)
-      for (const entry of said) await tx.record.append(entry)
-      if (missing > 0)
-        await tx.record.append({ kind: 'statements.lost', subject: 'statements', body: { count: missing } })
-    })
+  const waits = (): boolean => statements.length > 0 || entries.length > 0 || lostUnsaid > 0
+  /** Shrinks while writing fails, so that one item that cannot be written is found, and does not keep back the rest. */
+  let size = BATCH
+
+  const taken = (batch: readonly StatementEntry[], said: readonly Entry[]): void => {
     statements = statements.slice(batch.length)
     entries = entries.slice(said.length)
-    lostUnsaid -= missing
     for (const statement of batch) characters -= statement.text.length
+  }
+  const writeBatch = async (): Promise<void> => {
+    const batch = statements.slice(0, size)
+    const said = entries.slice(0, batch.length > 0 && size === 1 ? 0 : size)
+    const missing = lostUnsaid
+    try {
+      await deps.store.transaction(async (tx) => {
+        await tx.requests.insertStatements(batch)
+        for (const entry of said) await tx.record.append(entry)
+        if (missing > 0)
+          await tx.record.append({ kind: 'statements.lost', subject: 'statements', body: { count: missing } })
+      })
+    } catch (error) {
+      if (size > 1) size = Math.ceil(size / 4)
+      // One item, and the store answers other questions: it is the item.
+      else if (await answers()) {
+        taken(batch, said)
+        drop()
+      }
+      throw error
+    }
+    taken(batch, said)
+    lostUnsaid -= missing
+    size = BATCH
+  }
+  const answers = async (): Promise<boolean> => {
+    try {
+      await deps.store.requests.nextDue()
+      return true
+    } catch {
+      return false
+    }
   }
   const drain = async (): Promise<void> => {
     try {
-      while (statements.length > 0 || entries.length > 0 || lostUnsaid > 0) await writeBatch()
+      while (waits()) await writeBatch()
     } catch (error) {
       deps.onFault('writing the statement record', error)
       schedule()

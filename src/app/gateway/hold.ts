@@ -187,6 +187,8 @@ function outcomeOf(request: AccessRequest, now: Instant): HoldOutcome | undefine
       return { kind: request.state, why: request.why }
     case 'expired':
       return { kind: 'expired' }
+    default:
+      return request satisfies never
   }
 }
 

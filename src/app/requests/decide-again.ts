@@ -26,6 +26,8 @@ function decideAgain(request: AccessRequest, basis: Basis, snapshot: Snapshot, n
       return decideWindow(scope, subject.verbs, context)
     case 'change':
       return undefined
+    default:
+      return subject satisfies never
   }
 }
 

@@ -1,7 +1,7 @@
 import { changeDigest } from '../../domain/digest.ts'
 import type { ResourceName, Revision } from '../../domain/ids.ts'
 import type { Requirement } from '../../domain/policy/decision.ts'
-import { eligible } from '../../domain/request/eligibility.ts'
+import { openRequirements } from '../../domain/request/eligibility.ts'
 import type { Staff } from '../../domain/request/eligibility.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { after, millis } from '../../domain/time.ts'
@@ -40,8 +40,7 @@ const ADMINISTRATOR: Requirement = {
 export async function openChange(tx: Tx, caller: Caller, asked: ChangeAsked): Promise<AccessRequest> {
   const requester = caller.principal.id
   const timeout = asked.timeout ?? WEEK
-  const requirements = asked.requirements ?? [ADMINISTRATOR]
-  const decided = requirements.map((r) => ({ ...r, eligible: eligible(r, { requester }, asked.staff) }))
+  const decided = openRequirements(asked.requirements ?? [ADMINISTRATOR], { requester }, asked.staff)
   return openRequest(
     tx,
     {

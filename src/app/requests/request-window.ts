@@ -1,4 +1,4 @@
-import type { ResourceName, RequestId } from '../../domain/ids.ts'
+import type { ResourceName } from '../../domain/ids.ts'
 import { extensionDigest, windowDigest } from '../../domain/digest.ts'
 import type { Grant } from '../../domain/grant/grant.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
@@ -158,9 +158,7 @@ function common(
     verbs: asked.verbs,
     subject,
     digest:
-      extended === undefined
-        ? windowDigest(of)
-        : extensionDigest({ ...of, grant: extended.id, of: extended.request as RequestId }),
+      extended === undefined ? windowDigest(of) : extensionDigest({ ...of, grant: extended.id, of: extended.request }),
     cause: decision.cause,
     rules: decision.rules,
     failures: decision.failures,

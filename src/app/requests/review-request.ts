@@ -109,6 +109,8 @@ async function takeEffect(
       await grantFor(tx, request, counted, actor)
       return request
     }
+    default:
+      return request.subject satisfies never
   }
 }
 

@@ -32,6 +32,8 @@ function isLive(grant: Grant, acting: Acting): boolean {
       return acting.scope !== 'once' && grant.session === acting.session
     case 'window':
       return acting.scope === 'window'
+    default:
+      return grant.scope satisfies never
   }
 }
 
@@ -76,7 +78,7 @@ export function cover(needs: readonly Need[], grants: readonly Grant[], acting: 
   const taken = new Set(seats.filter((s) => s.distinct).flatMap((s) => filled.get(s.key) ?? []))
   const remaining = needs
     .filter((need) => !met.some((m) => m.need === need))
-    .map(({ requirement: r }) => (r.distinct ? { ...r, eligible: r.eligible.filter((id) => !taken.has(id)) } : r))
+    .map((need) => without(need.requirement, taken))
   const used = met.flatMap(({ need, seat }) =>
     usable(need).filter((g) =>
       g.met.some((m) => m.key === seat.key && m.by?.some((id) => filled.get(seat.key)?.includes(id))),
@@ -84,3 +86,6 @@ export function cover(needs: readonly Need[], grants: readonly Grant[], acting: 
   )
   return { remaining, grants: [...new Set(used)] }
 }
+
+const without = (r: OpenRequirement, taken: ReadonlySet<PrincipalId>): OpenRequirement =>
+  r.distinct ? { ...r, eligible: r.eligible.filter((id) => !taken.has(id)) } : r

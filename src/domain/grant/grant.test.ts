@@ -26,6 +26,8 @@ const base: Grant = {
   expiresAt: instant(100),
   state: 'provisioning',
 }
+/** Called where the history branches. */
+const same = (actual: unknown, expected: unknown): void => expect(actual).toBe(expected)
 const ORDER = ['provisioning', 'active', 'ending', 'ended']
 
 describe('a grant over whole histories', () => {
@@ -69,21 +71,22 @@ describe('a grant over whole histories', () => {
           grant = moved.value
           const to = ORDER.indexOf(grant.state)
           if (typeof step === 'object' && 'by' in step) {
-            expect(to).toBe(at)
-            expect(grant.expiresAt).toBe(
-              Math.max(before.expiresAt, Math.min(before.expiresAt + step.by, now + step.atMost)),
-            )
+            same(to, at)
+            same(grant.expiresAt, Math.max(before.expiresAt, Math.min(before.expiresAt + step.by, now + step.atMost)))
           } else {
-            expect(to).toBe(step === 'activate' ? 1 : step === 'confirm' ? 3 : 2)
-            expect(grant.expiresAt).toBe(before.expiresAt)
+            same(to, step === 'activate' ? 1 : step === 'confirm' ? 3 : 2)
+            same(grant.expiresAt, before.expiresAt)
           }
-          if (before.state === 'ending' && grant.state === 'ended') expect(grant.why).toBe(before.why)
+          if (before.state === 'ending' && grant.state === 'ended') same(grant.why, before.why)
         }
       }),
       { numRuns: 1_000 },
     )
   })
 })
+
+const asGrant = (g: object & { readonly met: readonly { readonly key: string; readonly by: readonly string[] }[] }) =>
+  ({ ...base, ...g, met: g.met.map(({ key, by }) => ({ key, by, count: by.length })) }) as unknown as Grant
 
 describe('cover', () => {
   const verbs = fc.subarray<Verb>(['read', 'write', 'delete'], { minLength: 1 })
@@ -102,7 +105,7 @@ describe('cover', () => {
         expiresAt: fc.constantFrom(50, 51, 100),
         state: fc.constantFrom('active', 'active', 'active', 'provisioning'),
       })
-      .map((g) => ({ ...base, ...g, met: g.met.map((m) => ({ ...m, count: m.by.length })) }) as unknown as Grant),
+      .map(asGrant),
     { maxLength: 4 },
   )
   const needs = fc
@@ -168,7 +171,7 @@ describe('cover', () => {
           expect(through(need).length < r.count || !seatable([...places, ...also])).toBe(true)
         }
         expect(used.every((g) => live.includes(g))).toBe(true)
-        if (live.length === 0) expect(remaining).toHaveLength(wanted.length)
+        expect(live.length > 0 || remaining.length === wanted.length).toBe(true)
       }),
       { numRuns: 2_000 },
     )

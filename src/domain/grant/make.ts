@@ -57,5 +57,7 @@ export function scopeFor(subject: AccessRequest['subject'], widest: Scope): Scop
       return 'window'
     case 'change':
       return 'once'
+    default:
+      return subject satisfies never
   }
 }

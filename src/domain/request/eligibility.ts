@@ -24,6 +24,8 @@ function named(pool: ReviewerPool, staff: Staff): readonly PrincipalId[] {
       return [...staff.people.values()].filter((p) => p.roles.includes(pool.role)).map((p) => p.id)
     case 'nobody':
       return []
+    default:
+      return pool satisfies never
   }
 }
 

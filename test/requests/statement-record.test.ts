@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { SessionId } from '../../src/domain/ids.ts'
+import type { StatementEntry } from '../../src/domain/session/session.ts'
+import { instant } from '../../src/domain/time.ts'
+import { connectClient, requestsWorld, value } from '../support/requests-world.ts'
+import type { Process, RequestsWorld } from '../support/requests-world.ts'
+
+let world: RequestsWorld
+let process: Process
+beforeEach(async () => {
+  world = await requestsWorld()
+  process = await world.startProcess()
+})
+afterEach(() => world.close())
+
+const entry = (session: SessionId, number: number, more: Partial<StatementEntry> = {}): StatementEntry => ({
+  session,
+  number,
+  at: instant(1_000),
+  verbs: ['read'],
+  decision: 'allow',
+  rules: ['reads'],
+  text: 'SELECT ?',
+  objects: ['public.carts'],
+  rows: 1,
+  durationMicros: 12.4,
+  outcome: 'succeeded',
+  ...more,
+})
+const count = async () => (await world.query<{ n: number }>('SELECT count(*)::int AS n FROM statement'))[0]?.n
+
+it('writes what was run in batches, and what the target said of itself does no harm', async () => {
+  const { session } = await connectClient(world, process, 'ana')
+  for (let n = 1; n <= 1_200; n++) process.gateway.record(entry(session, n))
+  process.gateway.record(
+    entry(session, 1_201, {
+      text: 'a\0b\ud800c',
+      objects: ['x\0'],
+      rows: 1e300,
+      sqlstate: '\0\ud800',
+      durationMicros: Number.NaN,
+    }),
+  )
+  await process.gateway.background.flush()
+  expect(await count()).toBe(1_201)
+  const page = value(await world.app.listStatements(world.caller('olu'), session, { limit: 2 }))
+  expect(page.items.map((s) => s.number)).toEqual([1, 2])
+  const next = value(
+    await world.app.listStatements(world.caller('olu'), session, { limit: 2, cursor: page.next ?? '' }),
+  )
+  expect(next.items.map((s) => s.number)).toEqual([3, 4])
+  // An auditor's reading is itself recorded.
+  expect((await world.kinds(`session/${session}`)).filter((k) => k === 'session.read')).toHaveLength(2)
+  expect(process.gateway.background.state()).toEqual({ waiting: 0, lost: 0 })
+})
+
+it('loses one line that cannot be written, says so, and keeps the rest', async () => {
+  const { session } = await connectClient(world, process, 'ana')
+  for (let n = 1; n <= 20; n++) process.gateway.record(entry(session, n))
+  process.gateway.record(entry(session, 2 ** 40))
+  for (let n = 21; n <= 40; n++) process.gateway.record(entry(session, n))
+  while (process.gateway.background.state().waiting > 0) await process.gateway.background.flush()
+  await process.gateway.background.flush()
+  expect(await count()).toBe(40)
+  expect(process.gateway.background.state().lost).toBe(1)
+  expect(await world.kinds('statements')).toEqual(['statements.lost'])
+})
+
+it('keeps a bound when the store takes nothing', async () => {
+  const { session } = await connectClient(world, process, 'ana')
+  for (let n = 1; n <= 30_000; n++) process.gateway.record(entry(session, n))
+  const { waiting, lost } = process.gateway.background.state()
+  expect(waiting + lost).toBe(30_000)
+  expect(waiting).toBeLessThanOrEqual(20_000)
+})
