@@ -213,6 +213,13 @@ test('an administrator makes tokens for machines, and for no other person', asyn
   })
 })
 
+test('a disabled account is nobody, whatever its tokens say', async () => {
+  const gone = await ground.caller('gone')
+  await ground.database.query("UPDATE principal SET disabled = true WHERE name = 'gone'")
+  expect(await ground.open.store.people.isLive(gone.token)).toBe(false)
+  expect(await ground.open.store.people.liveTokens(gone.principal.id)).toEqual([])
+})
+
 test('an agent goes with its sponsor', async () => {
   await ground.caller('owner-of-agent')
   const agent = await ground.caller('agent-of-owner', { kind: 'agent', sponsor: 'owner-of-agent' })
