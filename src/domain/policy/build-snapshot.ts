@@ -92,11 +92,13 @@ export class PolicySnapshot implements Snapshot {
     return this.#teamsOf.get(principal.id) ?? []
   }
 
-  scope(principal: Principal, resource: ResourceName): PolicyScope | undefined {
+  scope(principal: Principal, resource: ResourceName, database?: string): PolicyScope | undefined {
     const profile = this.resources.get(resource)
     if (profile === undefined) return undefined
     // Two profiles of one target: whichever name is used, both are asked, and the strictest answer counts.
-    const others = this.resourcesAt(profile, profile.target.database).filter((other) => other !== profile)
+    const at = this.resourcesAt(profile, profile.target.database)
+    const also = database === undefined ? at : [...new Set([...at, ...this.resourcesAt(profile, database)])]
+    const others = also.filter((other) => other !== profile)
     return this.#scopeOf(
       principal,
       profile,

@@ -411,3 +411,17 @@ test('an incomplete profile counts as restricted', () => {
   ])
   expect(keys(decision)).toEqual(['team:database', 'team:security'])
 })
+
+test('a session in another database of the server is decided under the profile of that database too', () => {
+  const cards = { ...SHOP, name: 'cards-db', connect: 'postgres://shop.internal/cards', classification: 'restricted' }
+  const docs = [SHOP, cards, ...TEAMS, { kind: 'Rule', name: 'low', on: { classification: 'internal' }, allow: {} }]
+  const snapshot = snapshotOf(docs)
+  const outcome = (database?: string) =>
+    snapshot.scope(ANA, 'shop-db' as ResourceName, database)?.decide(action('read'), CONTEXT).outcome
+  expect([outcome(), outcome('shop'), outcome('nobody-knows'), outcome('cards')]).toEqual([
+    'allow',
+    'allow',
+    'allow',
+    'hold',
+  ])
+})

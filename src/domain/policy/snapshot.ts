@@ -23,6 +23,9 @@ export interface Snapshot {
   readonly resources: ReadonlyMap<ResourceName, Profile>
   readonly teams: ReadonlyMap<TeamName, Team>
   readonly people: ReadonlyMap<PrincipalId, Principal>
-  /** Undefined when there is no such resource. */
-  scope(principal: Principal, resource: ResourceName): DecisionScope | undefined
+  /**
+   * Undefined when there is no such resource. `database` is the one a session is in, when it is not the profile's own:
+   * the profiles of that database on the same server are asked as well, and the strictest answer counts.
+   */
+  scope(principal: Principal, resource: ResourceName, database?: string): DecisionScope | undefined
 }
