@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connectPostgres } from '../cli/pg-connection.ts'
 import type { PgConnection, PgOptions } from '../cli/pg-connection.ts'
+import { SOCKET_PREFIX } from '../store/embedded/postmaster.ts'
 import { processesIn, until } from '../store/embedded/process.ts'
 import { freePort } from '../store/embedded/start-embedded.ts'
 import { killAll, lastLines, start } from './child.ts'
@@ -143,7 +144,7 @@ export async function openWorld(): Promise<World> {
 
 /** Nothing of the person's own settings, tokens or demo reaches the tour, and nothing of it stays. */
 function environment(folder: string): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SYSTEMROOT'].flatMap((name) => {
+  const kept = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'HP_PSQL'].flatMap((name) => {
     const value = process.env[name]
     return value === undefined ? [] : [[name, value] as const]
   })
@@ -173,15 +174,18 @@ async function endedYet(child: Child | undefined): Promise<true | undefined> {
   return (await Promise.race([child?.ended, Promise.resolve(pending)])) === pending ? undefined : true
 }
 
-/** Ends the PostgreSQLs whose data folders these are, every process of them. */
+/** Ends the PostgreSQLs whose data folders these are, every process of them, and removes their socket folders. */
 async function killClusters(clusters: readonly string[]): Promise<void> {
   for (const cluster of clusters.filter((folder) => existsSync(folder))) {
+    const lines = await readFile(path.join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')
     const gone = await until(async () => {
       const pids = await processesIn(cluster)
       for (const pid of pids) end(pid)
       return pids.length === 0 || undefined
     }, STOP_MS)
     if (gone === undefined) throw new Error(`the PostgreSQL in ${cluster} cannot be ended`)
+    const sockets = lines.split('\n')[4]
+    if (sockets?.includes(SOCKET_PREFIX) === true) await rm(sockets, { recursive: true, force: true })
   }
 }
 
