@@ -47,6 +47,7 @@ export async function migrate(url: string, migrations: readonly Migration[] = re
   client.on('error', () => undefined)
   await client.connect()
   try {
+    await refuseOldServer(client)
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])
     await client.query(`CREATE TABLE IF NOT EXISTS schema_migration (
       number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`)
@@ -57,6 +58,20 @@ export async function migrate(url: string, migrations: readonly Migration[] = re
   } finally {
     // Ends the advisory lock too.
     await client.end()
+  }
+}
+
+const OLDEST_SERVER = 15
+
+async function refuseOldServer(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ number: number; text: string }>(
+    "SELECT current_setting('server_version_num')::integer AS number, current_setting('server_version') AS text",
+  )
+  const [version] = rows
+  if (version !== undefined && version.number < OLDEST_SERVER * 10_000) {
+    throw new SchemaMismatch(
+      `Holdpoint needs PostgreSQL ${OLDEST_SERVER} or newer; this database runs on ${version.text}.`,
+    )
   }
 }
 
