@@ -11,6 +11,8 @@ import { list, mentions, names } from './walk.ts'
 export interface CatalogueRows {
   /** Distinct for each target and database. */
   readonly target: string
+  /** The role that reads it, and that sessions sign in as. */
+  readonly user: string
   /** A short text that changes whenever any of the rest may have. */
   readonly fingerprint: string
   readonly functions: readonly FunctionRow[]
@@ -119,6 +121,7 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
     fieldFunctions,
     rowFunctions,
     schemasOf,
+    user: rows.user,
   }
 
   // relations.ts keeps an index for each catalogue object: a new object for each state.

@@ -43,7 +43,7 @@ export function judgeCall(parts: readonly string[], count: number, catalogue: Ta
     because: `function ${shown} is not known to be harmless`,
   })
   // These make a row of a type that a value or a table gives, and run the checks of its domains.
-  if (catalogue !== undefined && catalogue.otherTypes.size > 0 && /(?:^|_)(?:populate_record|to_record)/.test(name))
+  if (catalogue !== undefined && catalogue.otherTypes.size > 0 && /populate_record/.test(name))
     return { kind: 'other', verb: 'exec', because: `${shown} may run the checks of the target's own types` }
   if (schema === 'pg_catalog') {
     if (catalogue?.functions.has(`pg_catalog.${lower}`) === true) return own('exec')

@@ -1,7 +1,7 @@
 import type { RelationFacts, TargetCatalogue } from './shape.ts'
 import type { Judged } from './functions.ts'
 
-/** Views of pg_catalog that read files of the server, and tables that hold what no reader of tables should get. */
+/** Views of pg_catalog whose functions are not on the list, some of which read files, and tables that hold what no reader of tables should get. */
 const SYSTEM: ReadonlyMap<string, 'admin' | 'exec'> = new Map([
   ['pg_authid', 'admin'],
   ['pg_shadow', 'admin'],
@@ -9,8 +9,15 @@ const SYSTEM: ReadonlyMap<string, 'admin' | 'exec'> = new Map([
   ['pg_ident_file_mappings', 'admin'],
   ['pg_file_settings', 'admin'],
   ['pg_largeobject', 'exec'],
+  ['pg_aios', 'exec'],
   ['pg_backend_memory_contexts', 'exec'],
+  ['pg_replication_origin_status', 'exec'],
+  ['pg_shmem_allocations', 'exec'],
+  ['pg_shmem_allocations_numa', 'exec'],
 ])
+
+/** Whether reading this relation of pg_catalog is `read`. */
+export const isOrdinary = (name: string): boolean => !SYSTEM.has(name)
 
 export interface Resolved {
   /** `schema.name` where the schema is known, otherwise the bare name. */
@@ -49,18 +56,12 @@ export function parseSearchPath(text: string): string[] {
   )
 }
 
+/** A temporary relation of that name would come first; whose session has one is not to be seen from here, and its name would say less. */
 function schemaOf(name: string, catalogue: TargetCatalogue, path: readonly string[]): string | undefined {
   const schemas = catalogue.schemasOf?.get(name) ?? []
-  // A temporary object of whatever session comes first; which one it is, is not to be seen from here.
-  if (schemas.some((s) => s.startsWith('pg_temp'))) return undefined
-  const found = path.find((schema) => schemas.includes(schema))
-  // `$user` may stand before it.
-  return path.includes('$user') &&
-    schemas.length > 1 &&
-    path.indexOf('$user') < (found === undefined ? path.length : path.indexOf(found)) &&
-    schemas.some((s) => !path.includes(s))
-    ? undefined
-    : found
+  return path
+    .map((schema) => (schema === '$user' ? (catalogue.user ?? schema) : schema))
+    .find((schema) => schemas.includes(schema))
 }
 
 /** `schema.name` where that can be known, for a statement that names a relation without reading it. */

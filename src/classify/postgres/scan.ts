@@ -69,7 +69,7 @@ function endOfString(text: string, quote: number, escapes: boolean): number {
 
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y
 const NUMBER =
-  /(?:0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)/y
+  /(?:0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)/y
 
 /** Cut `text` into tokens, comments and white space left out. Never fails: what is not closed runs to the end. */
 export function scan(text: string): Token[] {
@@ -118,7 +118,7 @@ export function scan(text: string): Token[] {
         end++
       }
       push('operator', end)
-    } else push('punctuation', i + 1)
+    } else push('punctuation', c === 46 && next === 46 ? i + 2 : i + 1)
   }
 }
 

@@ -72,6 +72,8 @@ export interface TargetCatalogue {
   readonly fieldFunctions?: ReadonlySet<string>
   /** The part of `fieldFunctions` that takes a row: `t.name` calls it. All of them when left out. */
   readonly rowFunctions?: ReadonlySet<string>
+  /** The role that sessions sign in as: what `$user` in a search_path stands for. */
+  readonly user?: string
   /** Every relation outside pg_catalog and information_schema by its bare name, with the schemas that have one. */
   readonly schemasOf?: ReadonlyMap<string, readonly string[]>
 }

@@ -166,9 +166,11 @@ export async function readCatalogue(client: pg.ClientBase, target: string): Prom
     const casts = await client.query<CatalogueRows['casts'][number]>(CASTS, [TRUSTED])
     const types = await client.query<TypeRow>(TYPES, [TRUSTED])
     const relations = await client.query<RelationRow>(RELATIONS, [TRUSTED])
+    const user = await client.query<{ user: string }>('select session_user::text as user')
     await client.query('commit')
     return {
       target: createHash('sha256').update(target).digest('hex').slice(0, 16),
+      user: user.rows[0]?.user ?? '',
       fingerprint,
       functions: functions.rows,
       operators: operators.rows,

@@ -1,0 +1,509 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { loadModule, scanSync } from 'libpg-query'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createClassifier } from './classifier.ts'
+import { CASES } from './classifier.cases.ts'
+import { depthBound, normalise, scan, stripPlainLiterals } from './scan.ts'
+import type { Classified, Classifier, StatementShape, TargetCatalogue } from './shape.ts'
+
+const catalogue: TargetCatalogue = {
+  version: '1',
+  functions: new Set(['evil', 'total', 'json_scalar']),
+  fieldFunctions: new Set(['evil']),
+  rowFunctions: new Set(['evil']),
+  operators: new Set(['<=>']),
+  relations: new Map([
+    ['public.evil_view', { kind: 'view', readIsHarmless: false }],
+    ['public.cart_view', { kind: 'view', readIsHarmless: true, reads: ['public.carts'] }],
+    ['public.defaulted', { kind: 'table', readIsHarmless: true, planIsHarmless: false }],
+    ['a.b.c', { kind: 'view', readIsHarmless: false, schema: 'a.b', name: 'c' }],
+  ]),
+  harmlessTypes: new Set(['mood']),
+  otherTypes: new Set(['checked', '_checked']),
+  userCasts: false,
+  trustedFunctions: new Set(['similarity']),
+  schemasOf: new Map([
+    ['carts', ['public']],
+    ['cards', ['public', 'archive']],
+    ['evil_view', ['public']],
+    ['cart_view', ['public']],
+  ]),
+}
+const PATH = '"$user", public'
+
+let classifier: Classifier
+beforeAll(async () => {
+  classifier = await createClassifier()
+  await loadModule()
+})
+afterAll(() => classifier.close())
+
+const statements = (
+  sql: string,
+  of: TargetCatalogue | undefined = catalogue,
+  path = PATH,
+): readonly StatementShape[] => {
+  const classified = classifier.classify(sql, of, path)
+  if (classified.kind !== 'statements') throw new Error(`${classified.kind}: ${classified.message}`)
+  return classified.statements
+}
+const only = (sql: string, of: TargetCatalogue | undefined = catalogue): StatementShape => {
+  const [first, ...others] = statements(sql, of)
+  if (first === undefined || others.length > 0) throw new Error('not one statement')
+  return first
+}
+const verbs = (sql: string, of: TargetCatalogue | undefined = catalogue): string =>
+  statements(sql, of)
+    .map((one) => one.verbs.join('+'))
+    .join(' ; ')
+
+test.each(CASES)('$verbs: $sql', ({ sql, verbs: expected }) => {
+  expect(verbs(sql)).toBe(expected)
+})
+
+describe('facts', () => {
+  test.each([
+    ['SELECT pan FROM cards c JOIN public.carts ON true', ['public.cards', 'public.carts'], ['pan']],
+    ['SELECT * FROM cart_view', ['public.cart_view', 'public.carts'], ['*']],
+    ['SELECT * FROM pg_class', ['pg_catalog.pg_class'], ['*']],
+    ['WITH cards AS (SELECT 1) SELECT * FROM cards', [], ['*']],
+    ['WITH cards AS (SELECT * FROM cards) SELECT * FROM cards', ['public.cards'], ['*']],
+    ['WITH x AS (SELECT 1), y AS (SELECT * FROM x, cards) SELECT * FROM y', ['public.cards'], ['*']],
+    ['WITH y AS (SELECT * FROM x), x AS (SELECT 1) SELECT * FROM y', ['x'], ['*']],
+    ['WITH RECURSIVE y AS (SELECT * FROM x), x AS (SELECT 1) SELECT * FROM y', [], ['*']],
+    ['SELECT (WITH cards AS (SELECT 1) SELECT 1 FROM cards) FROM cards', ['public.cards'], []],
+    ['WITH carts AS (SELECT 1) DELETE FROM carts WHERE id = 1', ['public.carts'], ['id']],
+    ['WITH cards AS (SELECT 1) SELECT * FROM public.cards', ['public.cards'], ['*']],
+    ['UPDATE carts SET note = $1 WHERE id = $2', ['public.carts'], ['id', 'note']],
+    ['INSERT INTO carts (id, note) VALUES (1, 2)', ['public.carts'], ['id', 'note']],
+    ['COPY cards (pan) TO STDOUT', ['public.cards'], ['pan']],
+    ['DROP TABLE carts, archive.cards', ['archive.cards', 'public.carts'], []],
+    ['TRUNCATE carts', ['public.carts'], []],
+    ['LOCK TABLE cards', ['public.cards'], []],
+    ['ALTER TABLE cards ADD COLUMN x int', ['public.cards'], []],
+  ])('%s', (sql, tables, columns) => {
+    expect(only(sql).facts).toMatchObject({ tables, columns })
+  })
+
+  test('a name in two schemas goes to the first of the path, and to neither where that is not known', () => {
+    const tables = (path: string): unknown => statements('SELECT * FROM cards', catalogue, path)[0]?.facts.tables
+    expect(tables('archive, public')).toEqual(['archive.cards'])
+    expect(tables('public')).toEqual(['public.cards'])
+    expect(tables('nowhere')).toEqual(['cards'])
+  })
+
+  test.each([
+    ['DELETE FROM carts', false],
+    ['DELETE FROM carts WHERE true', false],
+    ['DELETE FROM carts WHERE 1 = 1', false],
+    ['DELETE FROM carts WHERE id = 1', true],
+    ['UPDATE carts SET id = 1', false],
+    ['UPDATE carts SET id = 1 WHERE CURRENT OF c', true],
+    ['WITH d AS (DELETE FROM carts) SELECT 1', false],
+    ['TRUNCATE carts', false],
+    ['INSERT INTO carts VALUES (1)', true],
+    ['SELECT * FROM carts', true],
+    ['DELETE FROM carts WHERE id = 1; DELETE FROM cards', false],
+  ])('%s has a WHERE: %s', (sql, has) => {
+    expect(statements(sql).every((one) => one.facts.hasWhere)).toBe(has)
+  })
+
+  test('tags name every statement node', () => {
+    expect(only('WITH d AS (DELETE FROM carts RETURNING id) SELECT * FROM d').facts.statements).toEqual([
+      'SELECT',
+      'DELETE',
+    ])
+    expect(only('DROP DATABASE shop').facts.statements).toEqual(['DROP DATABASE'])
+    expect(only('DROP MATERIALIZED VIEW x').facts.statements).toEqual(['DROP MATERIALIZED VIEW'])
+    expect(only('REVOKE ALL ON carts FROM ana').facts.statements).toEqual(['REVOKE'])
+    expect(only('EXPLAIN ANALYZE UPDATE carts SET id = 1').facts.statements).toEqual(['EXPLAIN', 'UPDATE'])
+  })
+
+  test('the body of a function is not a fact', () => {
+    expect(JSON.stringify(only("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'select hunter2'"))).not.toContain(
+      'hunter2',
+    )
+  })
+})
+
+describe('estimable', () => {
+  test.each([
+    ['DELETE FROM carts WHERE id = 1', true],
+    ['SELECT lower(note) FROM carts', true],
+    ['INSERT INTO carts SELECT * FROM cards', true],
+    ['DELETE FROM carts WHERE id = evil(1)', false],
+    ['SELECT * FROM evil_view', false],
+    ['INSERT INTO defaulted VALUES (1)', false],
+    ['EXPLAIN SELECT 1', false],
+    ['CREATE TABLE x AS SELECT 1', false],
+    ['SELECT nextval($1)', false],
+    ['COPY carts TO STDOUT', false],
+  ])('%s: %s', (sql, estimable) => {
+    expect(only(sql).estimable).toBe(estimable)
+  })
+})
+
+describe('effects', () => {
+  test.each<[string, unknown]>([
+    ['BEGIN', { kind: 'begin' }],
+    ['START TRANSACTION READ ONLY', { kind: 'begin' }],
+    ['END', { kind: 'commit' }],
+    ['ABORT', { kind: 'rollback' }],
+    ['SAVEPOINT s', { kind: 'savepoint' }],
+    ['ROLLBACK TO s', { kind: 'other_transaction' }],
+    ['SET TRANSACTION ISOLATION LEVEL SERIALIZABLE', { kind: 'other_transaction' }],
+    ['SET work_mem = 65536', { kind: 'set', name: 'work_mem', value: '65536', local: false }],
+    ['SET LOCAL TimeZone TO UTC', { kind: 'set', name: 'timezone', value: 'utc', local: true }],
+    [
+      `SET search_path = "$user", Public, "B"`,
+      { kind: 'set', name: 'search_path', value: `"$user", public, "B"`, local: false },
+    ],
+    ['RESET work_mem', { kind: 'set', name: 'work_mem', local: false }],
+    ["SET holdpoint.reason = 'INC-9'", { kind: 'set', name: 'holdpoint.reason', value: 'INC-9', local: false }],
+    ["SELECT set_config('search_path', '', false)", { kind: 'set', name: 'search_path', value: '', local: false }],
+    ["SELECT pg_catalog.set_config('TimeZone', $1, true)", { kind: 'set', name: 'timezone', local: true }],
+    ["SELECT set_config('work_mem', '1', false), set_config('timezone', '1', false)", { kind: 'unseen' }],
+    ["SELECT set_config('work_mem', '1', $1)", { kind: 'unseen' }],
+    ['SET ROLE ana', { kind: 'unseen' }],
+    ['RESET ALL', { kind: 'reset_all' }],
+    ['DISCARD ALL', { kind: 'discard_all' }],
+    ['DISCARD TEMP', { kind: 'temporary' }],
+    ['DEALLOCATE p', { kind: 'deallocate', name: 'p' }],
+    ['DEALLOCATE ALL', { kind: 'deallocate' }],
+    ['EXECUTE p(1)', { kind: 'execute', name: 'p' }],
+    ['CREATE TEMP TABLE x (a int)', { kind: 'temporary' }],
+    ['CREATE TEMP TABLE x AS SELECT 1', { kind: 'temporary', name: 'x' }],
+    ['SELECT 1 INTO TEMP x', { kind: 'temporary', name: 'x' }],
+    ['CREATE FUNCTION pg_temp.lower(text) RETURNS text LANGUAGE sql AS $$select 1$$', { kind: 'temporary' }],
+    ['CREATE TEMP VIEW x AS SELECT 1', { kind: 'temporary' }],
+    ['DO $$ begin end $$', { kind: 'unseen' }],
+    ['SELECT evil()', { kind: 'unseen' }],
+    ['SELECT 1', { kind: 'none' }],
+  ])('%s', (sql, effect) => {
+    expect(only(sql).effect).toEqual(effect)
+  })
+
+  test('PREPARE carries its body, and EXECUTE is known to the session only', () => {
+    const prepared = only('PREPARE p (int) AS DELETE FROM carts WHERE id = $1')
+    expect(prepared.verbs).toEqual(['connect'])
+    expect(prepared.effect).toMatchObject({
+      kind: 'prepare',
+      name: 'p',
+      body: { verbs: ['delete'], facts: { tables: ['public.carts'] } },
+    })
+    expect(only('PREPARE p AS SELECT evil()').verbs).toContain('exec')
+    expect(only('EXECUTE p(evil())').effect).toEqual({ kind: 'unseen' })
+    expect(only('EXECUTE p').verbs).toEqual(['unknown'])
+    expect(only('CREATE TABLE x AS EXECUTE p').verbs).toEqual(['unknown'])
+    expect(only('EXPLAIN EXECUTE p').verbs).toEqual(['unknown'])
+  })
+})
+
+describe('without the catalogue of the target', () => {
+  test.each([
+    ['SELECT 1', 'read'],
+    ['SELECT now()', 'unknown'],
+    ['SELECT pg_catalog.now()', 'read'],
+    ['SELECT 1 + 1', 'unknown'],
+    ['SELECT 1 OPERATOR(pg_catalog.+) 1', 'read'],
+    ['SELECT * FROM carts', 'unknown'],
+    ['SELECT * FROM pg_class', 'unknown'],
+    ['SELECT * FROM pg_catalog.pg_class', 'read'],
+    ["SELECT 'x'::mood", 'unknown'],
+    ['SELECT (1).evil', 'unknown'],
+    ['SELECT JSON_SCALAR(1)', 'unknown'],
+    ['SELECT x.y FROM (SELECT 1 AS y) x', 'unknown'],
+    ['DELETE FROM carts', 'unknown'],
+    ['BEGIN', 'connect'],
+    ['SET work_mem = 1', 'connect'],
+    ['SHOW all', 'connect'],
+    ['DROP TABLE carts', 'schema'],
+  ])('%s: %s', (sql, expected) => {
+    const known = classifier.classify(sql, undefined, PATH)
+    expect(known.kind === 'statements' ? known.statements[0]?.verbs.join() : known.kind).toBe(expected)
+  })
+})
+
+test('casts of the target’s own between built-in types may hide in any expression', () => {
+  const casting = { ...catalogue, version: '2', userCasts: true }
+  expect(verbs('SELECT * FROM carts', casting)).toBe('read')
+  expect(verbs('SELECT a || b FROM carts', casting)).toContain('exec')
+  expect(verbs('SELECT length(a) FROM carts', casting)).toContain('exec')
+  expect(verbs('SELECT a::text FROM carts', casting)).toContain('exec')
+})
+
+test('a function that a superuser put into pg_catalog hides there too', () => {
+  const replaced = {
+    ...catalogue,
+    version: '3',
+    functions: new Set(['lower', 'pg_catalog.lower']),
+    operators: new Set(['||', 'pg_catalog.||', '=']),
+  }
+  expect(verbs('SELECT pg_catalog.lower(a) FROM carts', replaced)).toBe('read+exec')
+  expect(verbs("SELECT a OPERATOR(pg_catalog.||) 'x' FROM carts", replaced)).toBe('read+exec')
+  expect(verbs('SELECT CASE a WHEN 1 THEN 2 END FROM carts', replaced)).toBe('read+exec')
+  expect(verbs('SELECT * FROM carts JOIN cards USING (id)', replaced)).toBe('read+exec')
+  expect(verbs('SELECT * FROM carts NATURAL JOIN cards', replaced)).toBe('read+exec')
+  expect(verbs('SELECT * FROM carts WHERE id IN (SELECT 1)', replaced)).toBe('read+exec')
+  expect(verbs('SELECT NULLIF(a, 1) FROM carts', replaced)).toBe('read+exec')
+})
+
+describe('secrets', () => {
+  const masked = (sql: string): string => {
+    const classified = classifier.classify(sql, catalogue, PATH)
+    if (classified.kind !== 'statements') throw new Error(classified.message)
+    const bytes = Buffer.from(sql)
+    for (const { start, end } of classified.secrets) bytes.fill('*', start, end)
+    expect(classified.normalised).not.toContain('hunter2')
+    return bytes.toString()
+  }
+  test.each([
+    "CREATE ROLE ana PASSWORD 'hunter2'",
+    "CREATE USER ana WITH LOGIN ENCRYPTED PASSWORD 'hunter2' VALID UNTIL 'infinity'",
+    "ALTER USER ana PASSWORD E'hunter2\\''",
+    'ALTER ROLE é PASSWORD $x$hunter2$x$',
+    "ALTER ROLE ana PASSWORD 'hun'\n'hunter2'",
+    "ALTER ROLE ana PASSWORD U&'hunter2'",
+    "CREATE SUBSCRIPTION s CONNECTION 'host=x password=hunter2' PUBLICATION p",
+    "CREATE USER MAPPING FOR ana SERVER s OPTIONS (user 'ana', password 'hunter2')",
+    "ALTER USER MAPPING FOR ana SERVER s OPTIONS (SET password 'hunter2')",
+    "ALTER SYSTEM SET primary_conninfo = 'password=hunter2'",
+    "SELECT dblink_connect('host=x password=hunter2')",
+    "DO $$ begin alter role ana password 'hunter2'; end $$",
+    "DO $$ begin execute 'alter role ana password ''hunter2'''; end $$",
+    "SELECT 1; ALTER ROLE ana PASSWORD 'hunter2'",
+  ])('%s', (sql) => {
+    expect(masked(sql)).not.toContain('hunter2')
+  })
+
+  test('nothing else is masked', () => {
+    const plain = "CREATE ROLE ana PASSWORD 'x' VALID UNTIL '2030-01-01'"
+    expect(masked(plain)).toBe("CREATE ROLE ana PASSWORD *** VALID UNTIL '2030-01-01'")
+    expect(masked("SELECT 'hello' FROM carts")).toContain("'hello'")
+  })
+})
+
+describe('what the parser cannot take', () => {
+  test.each([
+    ['an unclosed quote', "SELECT 'x"],
+    ['nonsense', 'SELEKT 1'],
+    ['a psql command', '\\d'],
+  ])('%s is a syntax error', (_, sql) => {
+    expect(classifier.classify(sql, catalogue, PATH).kind).toBe('syntax_error')
+  })
+  test.each([
+    ['20,000 nested terms', `SELECT ${Array.from({ length: 20_000 }, () => '1').join('+')}`],
+    ['30,000 brackets', `SELECT ${'('.repeat(30_000)}1${')'.repeat(30_000)}`],
+    ['nested queries', `SELECT ${'(SELECT '.repeat(2000)}1${')'.repeat(2000)}`],
+    ['a long chain of UNIONs with commas', Array.from({ length: 20_000 }, () => 'SELECT 1, 2').join(' UNION ')],
+    ['a NUL', 'SELECT 1\u0000; DROP TABLE carts'],
+    ['a lone surrogate', "SELECT '\ud800'"],
+    ['what was not UTF-8', "SELECT '\ufffd'"],
+    ['a text beyond the limit', `SELECT '${'x'.repeat(600_000)}'`],
+  ])('%s is a failure, and spoils nothing', (_, sql) => {
+    expect(classifier.classify(sql, catalogue, PATH).kind).toBe('failed')
+    expect(verbs('SELECT 1 AS canary')).toBe('read')
+    expect(verbs('DELETE FROM canaries')).toBe('delete')
+  })
+
+  test('the parser itself is replaced when it overflows', async () => {
+    const careless = await createClassifier({ deepest: Number.POSITIVE_INFINITY })
+    const deep = `SELECT ${Array.from({ length: 20_000 }, () => '1').join('+')}`
+    expect(careless.classify(deep, catalogue, PATH).kind).toBe('failed')
+    expect(careless.classify('DELETE FROM carts', catalogue, PATH)).toMatchObject({
+      statements: [{ verbs: ['delete'] }],
+    })
+    // The spare overflows too: held until another instance stands.
+    expect(careless.classify(`${deep}+1`, catalogue, PATH).kind).toBe('failed')
+    await expect
+      .poll(() => careless.classify('DELETE FROM carts WHERE id = 1', catalogue, PATH).kind)
+      .toBe('statements')
+    careless.close()
+  })
+
+  test('many rows are long, not deep', () => {
+    const rows = Array.from({ length: 5000 }, (_, i) => `(${i}, 'note ${i}', now())`).join(', ')
+    expect(verbs(`INSERT INTO carts VALUES ${rows}`)).toBe('write')
+    expect(verbs(`SELECT * FROM carts WHERE id IN (${Array.from({ length: 20_000 }, (_, i) => i).join(',')})`)).toBe(
+      'read',
+    )
+  })
+
+  test('an empty text has no statements', () => {
+    for (const sql of ['', ' ', ';', '-- nothing', '/* */;;'])
+      expect(classifier.classify(sql, catalogue, PATH)).toMatchObject({ kind: 'statements', statements: [] })
+  })
+})
+
+describe('the cache', () => {
+  test('the same text gives the same object; another catalogue or path does not', () => {
+    const one = classifier.classify('SELECT * FROM carts', catalogue, PATH)
+    expect(classifier.classify('SELECT * FROM carts', catalogue, PATH)).toBe(one)
+    expect(classifier.classify('SELECT * FROM carts', { ...catalogue, version: 'x' }, PATH)).not.toBe(one)
+    expect(classifier.classify('SELECT * FROM carts', undefined, PATH)).not.toBe(one)
+    expect(classifier.classify('SELECT * FROM carts', catalogue, 'archive')).not.toBe(one)
+  })
+  test('texts that differ in plain literals share a shape', () => {
+    const one = classifier.classify("SELECT * FROM carts WHERE id = 5 AND note = 'x'", catalogue, PATH)
+    expect(classifier.classify("SELECT * FROM carts WHERE id = 77 AND note = 'it''s'", catalogue, PATH)).toBe(one)
+  })
+  test('a literal that decides what a text is never does', () => {
+    expect(verbs("SELECT set_config('work_mem', '1', false)")).toBe('connect')
+    expect(verbs("SELECT set_config('role', '1', false)")).toContain('admin')
+    expect(verbs("SET work_mem = '1'")).toBe('connect')
+    expect(only("SET work_mem = '2'").effect).toMatchObject({ value: '2' })
+    expect(verbs('EXPLAIN (ANALYZE 0) DELETE FROM carts WHERE id = 1')).toBe('read')
+    expect(verbs('EXPLAIN (ANALYZE 1) DELETE FROM carts WHERE id = 1')).toBe('delete')
+    expect(verbs(`SELECT * FROM U&"c!0061rts" UESCAPE '!'`)).toBe('read')
+    expect(verbs(`SELECT * FROM U&"!0065vil_view" UESCAPE '!'`)).toBe('read+exec')
+    expect(only('DELETE FROM carts WHERE 1 = 1').facts.hasWhere).toBe(false)
+  })
+  test('a text that looks like a key is not one', () => {
+    verbs("SELECT * FROM carts WHERE note = 'x'")
+    expect(classifier.classify("\u0000SELECT * FROM carts WHERE note = '?'", catalogue, PATH).kind).toBe('failed')
+  })
+  test('it is bounded', async () => {
+    const small = await createClassifier({ entries: 10 })
+    for (let i = 0; i < 100; i++) small.classify(`SELECT * FROM t${i}`, catalogue, PATH)
+    expect(small.classify('SELECT * FROM t99', catalogue, PATH)).toMatchObject({ kind: 'statements' })
+    small.close()
+  })
+
+  test('two texts with one key have one shape', () => {
+    // Pieces that a lexer may take for a part of something else.
+    const piece = fc.constantFrom(
+      "'",
+      "''",
+      '"',
+      '""',
+      '$',
+      '$$',
+      '$a$',
+      '--',
+      '/*',
+      '*/',
+      '\n',
+      ' ',
+      'E',
+      'U&',
+      'x',
+      '1',
+      '1.5',
+      '5e',
+      '.',
+      '(',
+      ')',
+      ',',
+      ';',
+      '-',
+      '+',
+      'a',
+      '$1',
+      '\\',
+      "'x'",
+      "'y'",
+      '2',
+      'select ',
+      'delete from t where a=',
+      'union ',
+      ' from t ',
+      '::',
+      'é',
+      '\t',
+    )
+    const texts = fc.array(piece, { maxLength: 14 }).map((parts) => parts.join(''))
+    const shapes = (classified: Classified): unknown =>
+      classified.kind === 'statements' ? classified.statements : classified.kind
+    const seen = new Map<string, { text: string; shape: string }>()
+    const fresh = (text: string): string =>
+      JSON.stringify(shapes(classifier.classify(`${text} `, undefined, `p${seen.size % 7}`)))
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          texts,
+          texts.map((t) => `select ${t}`),
+          texts.map((t) => `select ${t} from t where a = ${t}`),
+        ),
+        (text) => {
+          const key = stripPlainLiterals(text)
+          if (key === undefined) return
+          const shape = fresh(text)
+          if (shape.startsWith('"')) return // The parser refuses it, and so does the server.
+          const before = seen.get(key)
+          if (before === undefined) seen.set(key, { text, shape })
+          else expect({ key, shape }).toEqual({ key, shape: before.shape })
+        },
+      ),
+      { numRuns: 5000 },
+    )
+  })
+})
+
+describe('the lexer', () => {
+  /** Literals as PostgreSQL's own lexer cuts them: byte ranges. */
+  const oracle = (text: string): string[] | undefined => {
+    try {
+      return scanSync(text)
+        .tokens.filter((token) =>
+          ['SCONST', 'ICONST', 'FCONST', 'BCONST', 'XCONST', 'USCONST'].includes(token.tokenName),
+        )
+        .map((token) => `${token.start} ${token.end}`)
+    } catch {
+      return undefined
+    }
+  }
+  const ours = (text: string): string[] =>
+    scan(text)
+      .filter((token) => token.kind === 'string' || token.kind === 'number')
+      .map((token) => `${Buffer.byteLength(text.slice(0, token.start))} ${Buffer.byteLength(text.slice(0, token.end))}`)
+
+  test.each([
+    `select 'a', E'b\\'c', $$d$$, $x$e$$f$x$, 1, 1.5, .5, 1e10, 0x1F, 1_000, 'it''s'`,
+    `select 'a'\n'b', E'a'\n'\\'b'`,
+    `select /* 'x' /* nested */ 'y' */ 'z' -- 'w'\n, 1`,
+    `select "a'b", a$b$c, $1, E'x'`,
+    `select a-1, a--1\n, a-/*x*/1, a->>'b', a@>'{"x":1}', 1..2`,
+    `select é'x', "é" 'y'`,
+  ])('cuts %s as PostgreSQL does', (text) => {
+    const expected = oracle(text)
+    if (expected !== undefined) expect(ours(text)).toEqual(expected)
+  })
+  test('masks every literal that PostgreSQL sees', () => {
+    expect(normalise("SELECT 'hunter2', E'\\'hunter2', $$hunter2$$, 42 FROM t")).toBe('SELECT ?, ?, ?, ? FROM t')
+  })
+  test('bounds the depth from above', () => {
+    const depth = (text: string): number => depthBound(text, scan(text))
+    expect(depth('select 1')).toBeLessThan(5)
+    expect(depth(`select ${'('.repeat(100)}1${')'.repeat(100)}`)).toBeGreaterThanOrEqual(100)
+    expect(depth(`select ${Array.from({ length: 100 }, () => '1').join('+')}`)).toBeGreaterThanOrEqual(100)
+    expect(depth(Array.from({ length: 100 }, () => 'select 1, 2').join(' union '))).toBeGreaterThanOrEqual(99)
+    expect(depth(`select ${Array.from({ length: 100 }, () => '1').join(',')}`)).toBeLessThan(5)
+    expect(depth('('.repeat(1000))).toBeGreaterThanOrEqual(1000)
+  })
+})
+
+test('what real clients send by themselves is known', () => {
+  const corpus = JSON.parse(
+    readFileSync(new URL('../../../test/corpus/clients.json', import.meta.url), 'utf8'),
+  ) as string[]
+  expect(corpus.length).toBeGreaterThan(200)
+  const empty: TargetCatalogue = {
+    ...catalogue,
+    version: 'e',
+    functions: new Set(),
+    operators: new Set(),
+    relations: new Map(),
+    otherTypes: new Set(),
+    trustedFunctions: new Set(),
+  }
+  const odd = corpus.filter((sql) => {
+    const found = verbs(sql, empty)
+    if (/^EXECUTE/i.test(sql)) return found !== 'unknown'
+    // What pg_dump alone asks for: to be told when row security would hide a row, and a snapshot to share.
+    if (/row_security|pg_export_snapshot/.test(sql)) return !found.includes('admin')
+    const change = /^\s*(insert|update|delete|drop|create|alter|truncate|vacuum|copy)/i.test(sql)
+    return !(change ? /^(write|delete|schema|export)$/ : /^(read|connect|connect\+read)$/).test(found)
+  })
+  expect(odd).toEqual([])
+})
