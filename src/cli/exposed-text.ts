@@ -41,9 +41,11 @@ const SCRIPTS = [
 const WORD = /[\p{L}\p{N}_]+/gu
 /** Marks of any kind, look-alike punctuation, digits and letters in other shapes: never needed to write SQL itself. */
 const ODD = /[^\p{ASCII}]/u
+/** Written by Holdpoint itself in a change of documents, and like nothing else. */
+const ARROW = '→'
 const ODD_KINDS = /[\p{M}\p{P}\p{Sk}\p{Sm}\p{Lm}\p{N}\u2500-\u257f]/u
 const isOdd = (character: string): boolean =>
-  ODD.test(character) && (ODD_KINDS.test(character) || character.normalize('NFKC') !== character)
+  ODD.test(character) && character !== ARROW && (ODD_KINDS.test(character) || character.normalize('NFKC') !== character)
 
 /**
  * Letters of one word that must be shown as code points: a word that could pass for one in ASCII, or that mixes

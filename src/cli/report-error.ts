@@ -62,9 +62,9 @@ const isAbort = (error: unknown): boolean =>
 
 function tellProblem(problem: ProblemBody): Told {
   const title = oneLine(problem.title)
-  const detail = problem.detail === undefined ? '' : ` ${oneLine(problem.detail)}`
+  const detail = problem.detail === undefined ? undefined : oneLine(problem.detail)
   return {
-    error: `${title}${detail}`,
+    error: detail === undefined ? title : `${title.replace(/\.$/, '')}: ${detail}`,
     hint: problem.hint === undefined ? undefined : oneLine(problem.hint),
     exit: EXIT_OF_CODE[problem.code] ?? (problem.status === 404 ? EXIT.notFound : EXIT.failed),
     before: [

@@ -34,7 +34,7 @@ export function renderReviewPage(cli: Cli, request: AccessRequest, profile: Reso
           ? cli.paint('dim', 'none given')
           : wrapped(cli, exposeLines(request.reason).join(' '), 9),
       ],
-      ['profile', profile === undefined ? cli.paint('yellow', 'could not be read') : wrapProfile(cli, profile)],
+      ['profile', profileLine(cli, request, profile)],
       ['purpose', profile?.purpose === undefined ? undefined : wrapped(cli, oneLine(profile.purpose), 9)],
       ['rules', why(request)],
       ['failed', request.failures.map((one) => cli.paint('red', oneLine(`${one.rule}: ${one.message}`))).join('\n')],
@@ -187,6 +187,7 @@ function estimate(subject: Statement): string {
 
 function why(request: AccessRequest): string {
   const rules = request.rules.map(oneLine).join(', ')
+  if (request.subject.kind === 'change') return `nobody changes policy alone${rules === '' ? '' : ` (${rules})`}`
   switch (request.cause) {
     case 'rule':
       return rules
@@ -204,6 +205,7 @@ function why(request: AccessRequest): string {
 }
 
 function yields(request: AccessRequest): string {
+  if (request.subject.kind === 'change') return 'the change is in force at once, unless the documents moved meanwhile'
   const scope = {
     once: 'one run of exactly this, in the session that waits',
     session: 'the same session',
@@ -241,4 +243,8 @@ function renderLanes(cli: Cli, request: AccessRequest): string {
 const wrapped = (cli: Cli, text: string, indent: number): string =>
   cli.terminal.columns === undefined ? text : softWrap(text, cli.terminal.columns - indent - 2).join('\n')
 
-const wrapProfile = (cli: Cli, profile: Resource): string => profileStrip(cli, profile)
+function profileLine(cli: Cli, request: AccessRequest, profile: Resource | undefined): string | undefined {
+  if (profile !== undefined)
+    return profileStrip(cli, profile, cli.terminal.columns === undefined ? undefined : cli.terminal.columns - 11)
+  return request.subject.kind === 'change' ? undefined : cli.paint('yellow', 'could not be read')
+}

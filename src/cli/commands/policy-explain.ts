@@ -162,7 +162,9 @@ function renderExplained(cli: Cli, explained: Explained): string {
             ? cli.paint('green', '✓')
             : cli.paint('dim', '✗')
           : cli.paint('red', '!')
+      // Of a rule that does not match, only what it failed on says why.
       const clauses = rule.clauses
+        .filter((clause) => rule.matched || !clause.holds)
         .map((clause) => {
           const text = exposeLines(clause.text.trim()).join(' ')
           return `      ${clause.holds ? '✓' : '✗'} ${text}${clause.saw === '' ? '' : cli.paint('dim', `  saw ${oneLine(clause.saw)}`)}\n`
@@ -172,7 +174,7 @@ function renderExplained(cli: Cli, explained: Explained): string {
       return `  ${mark} ${rule.effect.padEnd(5)} ${oneLine(rule.rule)}${place}\n${clauses}${failed}`
     })
     .join('')
-  const flip = explained.flip === undefined ? '' : `\nIt would change if ${oneLine(explained.flip)}\n`
+  const flip = explained.flip === undefined ? '' : `\n${oneLine(explained.flip)}\n`
   const rules = explained.rules.length === 0 ? '' : ` by ${explained.rules.map(oneLine).join(', ')}`
   return `${cli.paint(style, explained.decision)} ${oneLine(explained.verb)}${rules} ${cli.paint('dim', `(revision ${explained.revision})`)}\n${message}${cause}${reviews}\n${trace}${flip}`
 }

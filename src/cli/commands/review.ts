@@ -129,7 +129,9 @@ async function give(
 
 /** `approved HP-142: ana on shop-db: DELETE FROM carts ...`, and what is still missing. */
 function answered(request: AccessRequest, verdict: 'approve' | 'deny'): string {
-  const what = `${oneLine(request.id)}: ${oneLine(request.requester)} on ${oneLine(request.resource)}: ${subjectLine(request)}`
+  const shorter = request.reviews.at(-1)?.atMost
+  const limit = verdict === 'approve' && shorter !== undefined ? `, for at most ${oneLine(shorter)}` : ''
+  const what = `${oneLine(request.id)}: ${oneLine(request.requester)} on ${oneLine(request.resource)}: ${subjectLine(request)}${limit}`
   if (verdict === 'deny') return `denied ${what}`
   if (request.state === 'approved') return `approved ${what}`
   if (request.state !== 'pending') return `${stateWords(request)} ${what}`
