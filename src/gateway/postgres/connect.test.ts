@@ -123,7 +123,8 @@ describe('before a client is known', () => {
   it('answers a newer minor version and unknown protocol options with what is spoken', async () => {
     const newer = startup([['_pq_.wonder', '1']])
     newer.writeUInt32BE((3 << 16) | 9, 4)
-    expect((await speak(newer)).toString('latin1')).toMatch(/^v\0\0\0.\0\x03\0\x02\0\0\0\x01_pq_\.wonder\0R/)
+    const answer = (await speak(newer)).toString('latin1')
+    expect(answer.slice(5, 26)).toBe('\0\x03\0\x02\0\0\0\x01_pq_.wonder\0R')
     const old = startup()
     expect((await speak(old)).subarray(0, 1).toString()).toBe('R')
   })

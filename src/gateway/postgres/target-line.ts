@@ -87,6 +87,8 @@ export class TargetLine {
   skipping = false
   /** `awaiting`: a COPY FROM STDIN may begin or has ended, and nothing may be sent before the target says. */
   copy: 'none' | 'awaiting' | 'in' = 'none'
+  /** Something of the extended protocol went out since the last Sync. */
+  #begun = false
   #ended = false
 
   constructor(socket: Duplex, hooks: TargetHooks) {
@@ -95,13 +97,13 @@ export class TargetLine {
     this.#out = new Outbox(socket)
   }
 
-  /** Begin to read; `early` came with the last message of the start-up. */
-  open(early: Buffer): void {
+  /** Begin to read. */
+  open(): void {
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     this.#socket.on('close', () => this.#leave())
     this.#socket.on('end', () => this.#leave())
     this.#socket.on('error', () => this.#leave())
-    if (early.length > 0) this.#receive(early)
+    this.#socket.resume()
   }
 
   get quiet(): boolean {
@@ -124,6 +126,7 @@ export class TargetLine {
     if (expected === undefined) return
     this.#owed.push(expected)
     if (expected.kind === 'bind' || expected.kind === 'execute') this.unsynced = true
+    this.#begun = expected.kind !== 'sync' && expected.kind !== 'query'
     // Whatever comes behind a Sync is not skipped any more.
     if (expected.kind === 'sync' || expected.kind === 'query') this.skipping = false
     if (expected.copies !== true) return
@@ -147,6 +150,13 @@ export class TargetLine {
     if (last !== 'sync' && last !== 'query') this.#out.add(FLUSH)
     this.flush()
     await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  /** Let the target end what it began for a Parse or Describe alone. Only when drained and outside of a transaction. */
+  async rest(): Promise<void> {
+    if (!this.#begun) return
+    this.send(SYNC, { kind: 'sync', hidden: {} })
+    await this.drain()
   }
 
   /**

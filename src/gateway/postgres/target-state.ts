@@ -26,6 +26,15 @@ export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), cu
  pg_catalog.array_to_json(ARRAY(SELECT pg_catalog.json_build_array(s.name, s.statement)
    FROM pg_catalog.pg_prepared_statements s))::pg_catalog.text`
 
+/** Undefined for what is not JSON: the target is not trusted to answer what it was asked. */
+export function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** What the gateway knows of the session on the target. Whenever it may be wrong it is `stale`, and read again. */
 export class TargetState {
   readonly database: string
@@ -124,7 +133,9 @@ export class TargetState {
     this.encoding = encoding
     this.timeZone = timeZone
     this.standardConformingStrings = strings === 'on'
-    this.temporaryObjects = JSON.parse(objects) as string[]
+    const names = readJson(objects)
+    if (!Array.isArray(names)) return false
+    this.temporaryObjects = names.map(String)
     this.temporaryCode = code !== 'false'
     if (typeof reason === 'string' && reason !== '') this.reason = reason
     this.stale = false

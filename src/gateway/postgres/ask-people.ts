@@ -1,0 +1,127 @@
+import { isUtf8 } from 'node:buffer'
+import type { Action } from '../../domain/action.ts'
+import { statementDigest } from '../../domain/digest.ts'
+import type { Decision } from '../../domain/policy/decision.ts'
+import type { LockReport, ShownParameter, Subject } from '../../domain/request/request.ts'
+import type { Bind } from '../../wire/postgres/frontend.ts'
+import type { Desk, Protocol } from './desk.ts'
+import { holdForReview, Interruptible } from './hold.ts'
+import type { HoldResult } from './hold.ts'
+import { withEstimate } from './judge.ts'
+import type { Bench } from './judge.ts'
+import { maskSecrets } from './run.ts'
+import { estimateOf } from './settle.ts'
+import type { Work } from './work.ts'
+
+/** One statement as the client sent it: a Query, or a Bind with the Parse that it binds. */
+export interface Asked {
+  readonly protocol: Protocol
+  readonly text: string
+  /** Parameter types that Parse declared. */
+  readonly types: readonly number[]
+  readonly bind: Bind | undefined
+}
+
+/** Put a statement before people and wait. Only when drained. */
+export async function askPeople(
+  desk: Desk,
+  asked: Asked,
+  work: Work,
+  given: readonly Action[],
+  decision: Extract<Decision, { outcome: 'hold' }>,
+  bench: Bench,
+): Promise<HoldResult> {
+  const { app, principal, resource, session, state } = desk.of
+  if (decision.terms.reasonRequired && state.reason === undefined) {
+    return {
+      kind: 'refused',
+      told: {
+        severity: 'ERROR',
+        code: '42501',
+        message: 'policy asks for a reason; nothing reached the database',
+        hint: "SET holdpoint.reason = '...' before the statement.",
+      },
+    }
+  }
+  const inTransaction = desk.line.inTransaction
+  const wait = new Interruptible()
+  desk.wait = wait
+  try {
+    // A Parse that went ahead keeps a lock on its tables until Sync, although nothing of it ran.
+    if (!inTransaction) await desk.line.rest()
+    const estimate = given[0]?.facts.estimate ?? (await estimateOf(desk, work, asked))
+    const locks = inTransaction ? await locksOf(desk) : undefined
+    const parameters = asked.bind?.values ?? []
+    const format = (i: number) => asked.bind?.formats[i] ?? 0
+    const subject: Subject = {
+      kind: 'statement',
+      text: maskSecrets(asked.text, work.classified),
+      parameters: parameters.map((value, i) => shown(value, format(i))),
+      actions: withEstimate(given, estimate),
+      state: state.snapshot(inTransaction),
+      ...(locks === undefined ? {} : { locks }),
+      notCovered: notCovered(work, parameters),
+    }
+    const digest = statementDigest({
+      resource,
+      principal: principal.id,
+      text: Buffer.from(asked.text),
+      protocol: asked.protocol,
+      parameters: parameters.map((bytes, i) => ({ format: format(i), bytes })),
+      parameterTypes: asked.types,
+      state: subject.state,
+    })
+    if (desk.ended) return { kind: 'gone' }
+    return await holdForReview({
+      app,
+      input: {
+        session,
+        principal,
+        resource,
+        subject,
+        digest,
+        decision,
+        revision: bench.snapshot.revision,
+        context: desk.judge.context(),
+        ...(state.reason === undefined ? {} : { reason: state.reason }),
+        ...(inTransaction ? { waitAtMostMs: desk.of.holdInTransactionMs } : {}),
+      },
+      snapshot: bench.snapshot,
+      because: work.because,
+      estimate,
+      timeZone: state.timeZone,
+      kind: 'statement',
+      wait,
+      tell: (told) => desk.tell(told),
+      log: (error, what) => desk.log(error, what),
+    })
+  } finally {
+    desk.wait = undefined
+  }
+}
+
+async function locksOf(desk: Desk): Promise<LockReport | undefined> {
+  try {
+    return await desk.of.control.locks(desk.of.target, desk.of.backend)
+  } catch (error) {
+    desk.log(error, 'the locks could not be read')
+    return undefined
+  }
+}
+
+/** Larger values are not put before people; the digest covers them all the same. */
+const LARGEST_SHOWN = 64 * 1024
+
+function shown(value: Buffer | null, format: number): ShownParameter {
+  if (value === null) return { kind: 'null' }
+  if (value.length > LARGEST_SHOWN) return { kind: 'masked', bytes: value.length }
+  return format === 0 && isUtf8(value)
+    ? { kind: 'text', text: value.toString('utf8') }
+    : { kind: 'binary', hex: value.toString('hex') }
+}
+
+function notCovered(work: Work, parameters: readonly (Buffer | null)[]): string[] {
+  const told = work.copies ? ['the rows that COPY FROM STDIN will send'] : []
+  const large = parameters.flatMap((value, i) => (value !== null && value.length > LARGEST_SHOWN ? [`$${i + 1}`] : []))
+  return large.length === 0 ? told : [...told, `too large to be shown: ${large.join(', ')}`]
+}

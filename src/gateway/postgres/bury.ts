@@ -1,0 +1,41 @@
+import type { Socket } from 'node:net'
+import type { CloseReason } from '../../domain/session/session.ts'
+import type { SessionParts } from './session-parts.ts'
+
+/** How long a backend has to leave by itself after it was told to. */
+const GRACE_MS = 500
+/** How long it is terminated and looked for; the reconciler goes on where this ends. */
+const TERMINATE_MS = 5000
+
+/**
+ * See the backend of an ended session gone from its target, then close the session in the record. Never rejects.
+ * @param cutting do not wait for it to leave by itself.
+ */
+export async function bury(of: SessionParts, why: CloseReason, cutting: boolean): Promise<void> {
+  const { app, backend, control, session, target, upstream, resource, log } = of
+  try {
+    if (cutting) void of.cancelTarget()
+    else await closed(upstream, GRACE_MS)
+    const left = !cutting && upstream.closed && (await control.isGone(target, backend))
+    if (!left && !(await control.terminate(target, backend, TERMINATE_MS))) {
+      log.error({ session, resource }, 'the backend of a closed session is still there')
+    }
+  } catch (error) {
+    log.warn({ err: error, session, resource }, 'the end of a backend could not be seen')
+  }
+  try {
+    await app.closeSession(session, why)
+  } catch (error) {
+    log.warn({ err: error, session, resource }, 'the end of a session could not be recorded')
+  }
+}
+
+const closed = (socket: Socket, withinMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.closed) return resolve()
+    const timer = setTimeout(resolve, withinMs)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })

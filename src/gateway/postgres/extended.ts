@@ -1,0 +1,173 @@
+import { decodeBind, decodeBindNames, decodeExecute, decodeNamed, decodeParse } from '../../wire/postgres/frontend.ts'
+import type { Cleared, Desk } from './desk.ts'
+import type { Bench } from './judge.ts'
+import type { Run } from './run.ts'
+import { clearAtOnce, settle } from './settle.ts'
+import type { Prepared } from './statements.ts'
+
+interface Portal extends Cleared {
+  readonly prepared: Prepared
+  /** Kept so that a decision at Execute can show the same parameters. */
+  readonly bindFrame: Buffer
+  /** With `leave` set it was reviewed, and then this is its one run, however often it is executed. */
+  run: Run | undefined
+  readonly bench: Bench | undefined
+  readonly decidedAt: number
+}
+/** A decision that is older is made again before Execute. */
+const FRESH_MS = 1000
+
+/** Nothing to wait for; or a promise that no later message may overtake; or what is wrong with the message. */
+export type Handled = undefined | Promise<void | string> | string
+
+/**
+ * The extended protocol (section 54.2.3). A decision is made at Bind, before it is forwarded, because planning already
+ * runs IMMUTABLE functions; and made again at Execute when it is not fresh any more.
+ */
+export class Extended {
+  readonly #desk: Desk
+  readonly #portals = new Map<string, Portal>()
+
+  constructor(desk: Desk) {
+    this.#desk = desk
+  }
+
+  parse(frame: Buffer): Handled {
+    const parse = decodeParse(frame)
+    if (parse === undefined) return 'a malformed Parse, or one that is not UTF-8'
+    const desk = this.#desk
+    desk.release()
+    const undo = desk.prepared.set(parse.name, { text: parse.text, types: parse.types })
+    desk.keep(frame, { kind: 'parse', undo })
+    return undefined
+  }
+
+  bind(frame: Buffer): Handled {
+    const names = decodeBindNames(frame)
+    if (names === undefined) return 'a malformed Bind'
+    const desk = this.#desk
+    const prepared = desk.prepared.get(names.statement)
+    if (prepared === undefined || prepared.body !== undefined) {
+      desk.release()
+      return this.#unknown('26000', 'prepared statement', names.statement)
+    }
+    const cleared = clearAtOnce(desk, prepared.text)
+    if (cleared === undefined) return this.#bindLater(frame, names.portal, prepared)
+    this.#bound(frame, names.portal, prepared, cleared)
+    return undefined
+  }
+
+  async #bindLater(frame: Buffer, portal: string, prepared: Prepared): Promise<void | string> {
+    const bind = decodeBind(frame)
+    if (bind === undefined) return 'a malformed Bind'
+    const { text, types } = prepared
+    const verdict = await settle(this.#desk, { protocol: 'extended', text, types, bind })
+    if (verdict.kind === 'refused') await this.#desk.refuse(verdict.told, 'extended', true)
+    if (verdict.kind === 'go') this.#bound(frame, portal, prepared, verdict)
+  }
+
+  #bound(frame: Buffer, name: string, prepared: Prepared, { work, decision, leave }: Cleared): void {
+    const desk = this.#desk
+    const run = leave === undefined ? undefined : desk.run(prepared.text, { work, decision, leave })
+    const bench = desk.judge.bench()
+    const before = this.#portals.get(name)
+    const decidedAt = performance.now()
+    this.#portals.set(name, { prepared, bindFrame: frame, run, leave, decision, work, bench, decidedAt })
+    const undo = () => {
+      run?.finish('failed', '25P02')
+      if (before === undefined) this.#portals.delete(name)
+      else this.#portals.set(name, before)
+    }
+    desk.forward(frame, { kind: 'bind', undo })
+  }
+
+  execute(frame: Buffer): Handled {
+    const execute = decodeExecute(frame)
+    if (execute === undefined) return 'a malformed Execute'
+    const desk = this.#desk
+    desk.release()
+    const portal = this.#portals.get(execute.portal)
+    if (portal === undefined) return this.#unknown('34000', 'portal', execute.portal)
+    if (portal.leave !== undefined) {
+      if (portal.run?.isOver !== false) {
+        const message = 'what was approved ran already; bind it again to ask again'
+        return desk.refuse({ severity: 'ERROR', code: '55000', message }, 'extended')
+      }
+      this.#run(frame, portal)
+      return undefined
+    }
+    const { judge } = desk
+    const fresh = judge.bench() === portal.bench && performance.now() - portal.decidedAt < FRESH_MS
+    if (fresh && portal.bench !== undefined && !desk.of.state.stale) {
+      this.#run(frame, portal)
+      return undefined
+    }
+    const cleared = clearAtOnce(desk, portal.prepared.text)
+    if (cleared === undefined) return this.#executeLater(frame, execute.portal, portal)
+    const decided: Portal = { ...portal, ...cleared, bench: judge.bench(), decidedAt: performance.now() }
+    this.#portals.set(execute.portal, decided)
+    this.#run(frame, decided)
+    return undefined
+  }
+
+  async #executeLater(frame: Buffer, name: string, portal: Portal): Promise<void | string> {
+    const bind = decodeBind(portal.bindFrame)
+    if (bind === undefined) return 'a malformed Bind'
+    const desk = this.#desk
+    const { text, types } = portal.prepared
+    const verdict = await settle(desk, { protocol: 'extended', text, types, bind })
+    if (verdict.kind === 'refused') await desk.refuse(verdict.told, 'extended', true)
+    if (verdict.kind !== 'go') return
+    const { work, decision, leave } = verdict
+    const run = leave === undefined ? portal.run : desk.run(text, verdict)
+    const bench = desk.judge.bench()
+    const decided: Portal = { ...portal, work, decision, leave, run, bench, decidedAt: performance.now() }
+    this.#portals.set(name, decided)
+    this.#run(frame, decided)
+  }
+
+  #run(frame: Buffer, portal: Portal): void {
+    const desk = this.#desk
+    const { text } = portal.prepared
+    // A row limit that was reached leaves the run open: the next Execute goes on with it.
+    if (portal.run === undefined || portal.run.isOver) portal.run = desk.run(text, portal)
+    const undo = desk.follow(portal.work, text)
+    const expected = { kind: 'execute' as const, run: portal.run, copies: portal.work.copies }
+    desk.forward(frame, undo === undefined ? expected : { ...expected, undo })
+  }
+
+  close(frame: Buffer): Handled {
+    const named = decodeNamed(frame)
+    if (named === undefined) return 'a malformed Close'
+    const desk = this.#desk
+    desk.release()
+    if (named.what === 'statement') {
+      desk.forward(frame, { kind: 'close', undo: desk.prepared.delete(named.name) })
+      return undefined
+    }
+    const portal = this.#portals.get(named.name)
+    this.#portals.delete(named.name)
+    desk.forward(frame, { kind: 'close', done: () => portal?.run?.finish('succeeded') })
+    return undefined
+  }
+
+  /** A simple query discards the unnamed statement and portal. */
+  discardUnnamed(): void {
+    this.#desk.prepared.delete('')
+    this.#portals.delete('')
+  }
+
+  /** The transaction is over, and every portal with it. */
+  transactionOver(): void {
+    if (this.#portals.size > 0) this.#portals.clear()
+    // One that was never executed, or not to its end, does nothing more.
+    for (const run of this.#desk.runs) run.finish('succeeded')
+  }
+
+  #unknown(code: string, what: string, name: string): Promise<void> {
+    return this.#desk.refuse(
+      { severity: 'ERROR', code, message: `${what} "${name}" is not known to this gateway` },
+      'extended',
+    )
+  }
+}

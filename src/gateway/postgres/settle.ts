@@ -1,0 +1,158 @@
+import type { Action, Estimate } from '../../domain/action.ts'
+import type { Decision } from '../../domain/policy/decision.ts'
+import { encodeReady } from '../../wire/postgres/encode.ts'
+import type { Told } from '../../wire/postgres/encode.ts'
+import type { Asked } from './ask-people.ts'
+import { askPeople } from './ask-people.ts'
+import type { Cleared, Desk } from './desk.ts'
+import { withEstimate } from './judge.ts'
+import { record } from './run.ts'
+import { readJson, STATE_QUERY } from './target-state.ts'
+import { failure, notice, notUnderstood, refusedByPolicy, roughly } from './told.ts'
+import type { Work } from './work.ts'
+
+export type Verdict =
+  | ({ readonly kind: 'go' } & Cleared)
+  | { readonly kind: 'refused'; readonly told: Told }
+  /** Answered already, skipped by the target, or nobody is there to answer. */
+  | { readonly kind: 'gone' }
+
+const GONE: Verdict = { kind: 'gone' }
+/** An empty text does nothing, and needs no rule. */
+const NOTHING: Extract<Decision, { outcome: 'allow' }> = {
+  outcome: 'allow',
+  cause: 'rule',
+  rules: [],
+  failures: [],
+  recording: 'standard',
+  waived: [],
+}
+
+/** The way of what policy plainly allows: no waiting, no store. Undefined for everything else. */
+export function clearAtOnce(desk: Desk, text: string): Cleared | undefined {
+  const { judge } = desk
+  const { state } = desk.of
+  const work = judge.work(text)
+  if (work.refused !== undefined || work.syntaxError) return undefined
+  if ((state.stale || state.catalogueStale) && !work.steers) return undefined
+  const bench = judge.bench()
+  if (bench === undefined || judge.needsEstimate(work, bench)) return undefined
+  const decision = judge.decide(work.actions, bench) ?? NOTHING
+  return decision.outcome === 'allow' && decision.waived.length === 0 ? { work, decision, leave: undefined } : undefined
+}
+
+/**
+ * The way of everything else: drain, so that the target's transaction is known and whatever is said stands at its
+ * place; look again where something may have changed; decide; ask people; and decide again when something changed
+ * while they thought about it.
+ */
+export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
+  const { judge, line } = desk
+  const { app, state, principal, resource, session } = desk.of
+  await line.drain()
+  if (desk.ended || line.skipping) return GONE
+  for (let why: string | undefined; ;) {
+    if ((state.stale || state.catalogueStale) && line.status !== 'failed' && !(await look(desk))) {
+      return desk.ended ? GONE : refused(failure('the state of the session could not be read'))
+    }
+    const work = judge.work(asked.text)
+    const recorded = (decision: Decision, outcome: 'refused' | 'withdrawn', sqlstate: string) => {
+      const of = { session, number: judge.ran + 1, text: asked.text, work, decision, leave: undefined }
+      record(app, of, app.now(), 0, outcome, undefined, sqlstate)
+    }
+    if (work.refused !== undefined) {
+      recorded(NOTHING, 'refused', '0A000')
+      return refused(notUnderstood(work.refused))
+    }
+    if (work.syntaxError && asked.protocol === 'simple' && !line.unsynced) {
+      const error = await line.refuses(asked.text)
+      if (desk.ended) return GONE
+      if (error !== undefined) {
+        desk.out.add(error)
+        desk.out.add(encodeReady(line.status))
+        return GONE
+      }
+    }
+    const bench = judge.bench()
+    if (bench === undefined) return refused(failure('policy could not be read; nothing passes until it can'))
+    const needsEstimate = judge.needsEstimate(work, bench)
+    const actions = needsEstimate ? withEstimate(work.actions, await estimateOf(desk, work, asked)) : work.actions
+    const decision = judge.decide(actions, bench) ?? NOTHING
+    if (decision.outcome === 'deny') {
+      app.refused({ session, principal, resource, actions, decision, revision: bench.snapshot.revision })
+      recorded(decision, 'refused', '42501')
+      return refused(refusedByPolicy(decision))
+    }
+    if (decision.outcome === 'allow') {
+      if (decision.waived.length > 0 && !(await waive(desk, actions, decision, bench.snapshot.revision))) {
+        return refused(failure('the exception could not be recorded'))
+      }
+      return desk.ended ? GONE : { kind: 'go', work, decision, leave: undefined }
+    }
+    if (why !== undefined) desk.tell(notice(`${why}; asking again`))
+    const result = await askPeople(desk, asked, work, actions, decision, bench)
+    if (desk.ended || result.kind === 'gone') return GONE
+    if (result.kind === 'go') return { kind: 'go', work, decision, leave: result.leave }
+    if (result.kind === 'refused') {
+      recorded(decision, result.told.code === '57014' ? 'withdrawn' : 'refused', result.told.code)
+      return refused(result.told)
+    }
+    why = result.why
+  }
+}
+
+const refused = (told: Told): Verdict => ({ kind: 'refused', told })
+
+/** An allow that waives holds is an exception: recorded before anything runs, and never silent. */
+async function waive(
+  desk: Desk,
+  actions: readonly Action[],
+  decision: Extract<Decision, { outcome: 'allow' }>,
+  revision: Parameters<Desk['of']['app']['waived']>[0]['revision'],
+): Promise<boolean> {
+  const { app, principal, resource, session } = desk.of
+  try {
+    await app.waived({ session, principal, resource, actions, decision, revision })
+  } catch (error) {
+    desk.log(error, 'an exception could not be recorded')
+    return false
+  }
+  const review = decision.reviewAfter === undefined ? '' : ` Review due in ${roughly(decision.reviewAfter)}.`
+  const waived = `AUTO-APPROVED by ${decision.rules.join(', ')}, which waives ${decision.waived.join(', ')}.`
+  desk.tell(notice(`${waived} Recorded.${review}`))
+  return true
+}
+
+/** Read the session's state again, and have the catalogue looked at. False when it could not be had. */
+async function look(desk: Desk): Promise<boolean> {
+  const { state, watch } = desk.of
+  if (state.catalogueStale) {
+    try {
+      await watch?.refresh()
+    } catch (error) {
+      desk.log(error, 'the catalogue of the target could not be read')
+      return false
+    }
+    state.catalogueStale = false
+  }
+  const rows = await desk.line.ask(STATE_QUERY)
+  const row = rows?.[0]
+  if (!state.read(row, desk.line.inTransaction)) return false
+  const listed = readJson(row?.[8] ?? '')
+  if (!Array.isArray(listed)) return false
+  desk.prepared.reconcile(listed.filter((pair): pair is [string, string] => Array.isArray(pair)))
+  return state.report('client_encoding', state.encoding) === undefined && state.standardConformingStrings
+}
+
+/** The planner's guess, on a connection of Holdpoint's own; never for what may run code when it is planned (61c). */
+export async function estimateOf(desk: Desk, work: Work, asked: Asked): Promise<Estimate | undefined> {
+  const { control, target, database, state } = desk.of
+  // With parameters it would be a guess about other values than those that were bound.
+  if (!work.estimable || (asked.bind?.values.length ?? 0) > 0) return undefined
+  try {
+    return await control.estimate(target, database, asked.text, state.searchPath)
+  } catch (error) {
+    desk.log(error, 'the estimate could not be had')
+    return undefined
+  }
+}
