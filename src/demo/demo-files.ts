@@ -1,5 +1,4 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import type { DocumentFile } from '../app/app.ts'
 
 /** The folder that people read and change: policy and the databases' SQL. The same place from `src` and from `dist`. */
@@ -23,5 +22,3 @@ export async function readPolicyFiles(port: number): Promise<readonly DocumentFi
 /** Tables and rows of one of the demo's databases. */
 export const readDatabaseSql = (name: string): Promise<string> =>
   readFile(new URL(`databases/${name}.sql`, FOLDER), 'utf8')
-
-export const policyFolder = (): string => fileURLToPath(new URL('policy/', FOLDER))

@@ -48,7 +48,9 @@ export async function firstAdministrator(app: App, folder: string, code: () => s
   }
   const token = readPrivateFile(tokenFile(folder, FIRST))?.trim()
   const kept = token === undefined ? undefined : await app.authenticate(token, HERE)
-  return kept ?? signIn(app, folder, FIRST)
+  if (kept !== undefined) return kept
+  const signedIn = await app.signIn({ name: FIRST, password: secret, sourceAddress: HERE })
+  return callerOf(app, must(`sign in as ${FIRST}`, signedIn).text)
 }
 
 /** Makes who is missing; roles come later. */
@@ -85,7 +87,7 @@ export async function leaveTokens(app: App, administrator: Caller, folder: strin
       const file = tokenFile(folder, member.name)
       const kept = readPrivateFile(file)?.trim()
       if (kept !== undefined && (await app.authenticate(kept, HERE)) !== undefined) return member.name
-      const token = await freshToken(app, administrator, folder, member).catch(() => undefined)
+      const token = await freshToken(app, administrator, folder, member)
       if (token === undefined) return undefined
       writePrivateFile(file, `${token}\n`)
       return member.name
@@ -94,21 +96,23 @@ export async function leaveTokens(app: App, administrator: Caller, folder: strin
   return left.filter((name) => name !== undefined)
 }
 
-async function freshToken(app: App, administrator: Caller, folder: string, member: CastMember): Promise<string> {
-  const { name, kind } = member
+async function freshToken(
+  app: App,
+  administrator: Caller,
+  folder: string,
+  { name, kind }: CastMember,
+): Promise<string | undefined> {
   const input = { kind: 'api', scopes: ['all'], label: 'demo', lifetime: TOKEN_LIFETIME } as const
   if (kind !== 'user') {
-    return must(`make a token for ${name}`, await app.issueToken(administrator, { ...input, for: name })).text
+    const issued = await app.issueToken(administrator, { ...input, for: name })
+    return issued.ok ? issued.value.text : undefined
   }
-  const caller = await signIn(app, folder, name)
+  const signedIn = await app.signIn({ name, password: password(folder, name), sourceAddress: HERE })
+  if (!signedIn.ok) return undefined
+  const caller = await callerOf(app, signedIn.value.text)
   const token = must(`make a token for ${name}`, await app.issueToken(caller, input))
   await app.signOut(caller)
   return token.text
-}
-
-async function signIn(app: App, folder: string, name: string): Promise<Caller> {
-  const signedIn = await app.signIn({ name, password: password(folder, name), sourceAddress: HERE })
-  return callerOf(app, must(`sign in as ${name}`, signedIn).text)
 }
 
 async function callerOf(app: App, token: string): Promise<Caller> {
