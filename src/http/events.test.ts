@@ -170,7 +170,7 @@ describe('GET /v1/events', () => {
 
   it('is bounded for one person, and gives the place back', async () => {
     const { app } = fakeApp({ followEntries: entriesUpTo(1) })
-    await using http = await startHttp(app)
+    await using http = await startHttp(app, { beatMs: 200 })
     const open = await Promise.all(
       Array.from({ length: 16 }, () => http.send('GET', '/v1/events', { token: 'token-mia' })),
     )

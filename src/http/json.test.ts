@@ -13,16 +13,12 @@ const storable = (value: unknown): boolean =>
 describe('parseJson', () => {
   it('reads what JSON.parse reads, to the same value', () => {
     fc.assert(
-      fc.property(
-        fc.jsonValue({ maxDepth: 6, noUnicodeString: false }),
-        fc.constantFrom(0, 1, '\t'),
-        (value, indent) => {
-          const text = JSON.stringify(value, null, indent)
-          const oracle: unknown = JSON.parse(text)
-          fc.pre(storable(oracle) && !/"(?:__proto__|constructor|prototype)":/.test(text))
-          expect(parseJson(bytes(text))).toEqual({ ok: true, value: oracle })
-        },
-      ),
+      fc.property(fc.jsonValue({ maxDepth: 4 }), fc.constantFrom(0, 1, '\t'), (value, indent) => {
+        const text = JSON.stringify(value, null, indent)
+        const oracle: unknown = JSON.parse(text)
+        fc.pre(storable(oracle) && !/"(?:__proto__|constructor|prototype)":/.test(text))
+        expect(parseJson(bytes(text))).toEqual({ ok: true, value: oracle })
+      }),
     )
   })
 
