@@ -17,6 +17,8 @@ export const HARMLESS_VOLATILE: readonly string[] = [
   'currval',
   'gen_random_uuid',
   'lastval',
+  // Lets go of what DISCARD ALL lets go of, too; drivers' pools send it.
+  'pg_advisory_unlock_all',
   'pg_blocking_pids',
   'pg_collation_actual_version',
   'pg_current_wal_flush_lsn',

@@ -1227,6 +1227,7 @@ pclose 1
 percent_rank 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20
 percentile_cont 2
 percentile_disc 2
+pg_advisory_unlock_all 0
 pg_available_extension_versions 0
 pg_available_extensions 0
 pg_backend_pid 0
@@ -2135,7 +2136,6 @@ nextval 1
 pg_advisory_lock 1,2
 pg_advisory_lock_shared 1,2
 pg_advisory_unlock 1,2
-pg_advisory_unlock_all 0
 pg_advisory_unlock_shared 1,2
 pg_advisory_xact_lock 1,2
 pg_advisory_xact_lock_shared 1,2

@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FUNCTIONS_SQL, judgeFunctions, type BuiltIn } from '../../../scripts/harmless-functions.ts'
 import { testServer, type TestDatabase } from '../../../test/support/database.ts'
