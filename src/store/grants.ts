@@ -110,7 +110,7 @@ export function grantQueries(db: QueryExecutorProvider) {
       all(sql`SELECT ${COLUMNS} FROM access_grant WHERE state = 'ending' ORDER BY since LIMIT ${limit}`),
     staleGrants: (revision, limit) =>
       ids(
-        sql`SELECT number FROM access_grant WHERE state = 'active' AND scope = 'window' AND checked_revision < ${revision} ORDER BY number LIMIT ${limit}`,
+        sql`SELECT number FROM access_grant WHERE state = 'active' AND scope <> 'once' AND checked_revision < ${revision} ORDER BY number LIMIT ${limit}`,
       ),
     async noteGrantChecked(id, revision) {
       await sql`UPDATE access_grant SET checked_revision = ${revision}

@@ -27,7 +27,11 @@ export const start =
       if (record.session.principal !== request.requester) throw new Error(`${id} is somebody else's`)
 
       const { kind } = request.subject
-      if (kind !== 'statement' && kind !== 'connect') return enterWindow(tx, request, input.session)
+      // Used before, and meant to be: a window, or a session's grant whose first statement has run.
+      if (kind !== 'statement' && kind !== 'connect') return enterAgain(tx, request, input.session)
+      const inSession = request.scope === 'session' && request.session === input.session
+      if (inSession && (await tx.requests.findExecution(id))?.state !== 'ready')
+        return enterAgain(tx, request, input.session)
       const why =
         request.digest !== input.digest
           ? 'what is to run is not what was approved'
@@ -53,14 +57,14 @@ export const start =
     return started.value
   }
 
-/** A window is entered as often as wanted, while it lives and by its holder. */
-async function enterWindow(
+/** A window is entered as often as wanted, while it lives and by its holder; the answer says how long that is by now. */
+async function enterAgain(
   tx: Tx,
   request: Extract<AccessRequest, { state: 'approved' }>,
   session: Parameters<Tx['requests']['enterGrant']>[0],
 ): Promise<Started> {
   const grant = await tx.requests.lockGrant(request.grant)
-  if (grant?.state !== 'active' || tx.now >= grant.expiresAt || grant.scope !== 'window')
+  if (grant?.state !== 'active' || tx.now >= grant.expiresAt || grant.scope === 'once')
     return { kind: 'voided', why: `${request.id} has ended` }
   await tx.requests.enterGrant(session, grant.id)
   return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt }

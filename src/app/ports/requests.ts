@@ -102,7 +102,7 @@ export interface RequestStore {
   pendingOfPrincipal(principal: PrincipalId): Promise<readonly RequestId[]>
   dueGrants(now: Instant, limit: number): Promise<readonly GrantId[]>
   endingGrants(limit: number): Promise<readonly Grant[]>
-  /** Live window grants decided with an older revision. */
+  /** Live grants of more than one action that were decided with an older revision. */
   staleGrants(revision: Revision, limit: number): Promise<readonly GrantId[]>
   /** When the next pending request or live grant is due. */
   nextDue(): Promise<Instant | undefined>

@@ -1,4 +1,5 @@
 import type { Grant } from '../../domain/grant/grant.ts'
+import type { ResourceName } from '../../domain/ids.ts'
 import type { Instant } from '../../domain/time.ts'
 import { openTargetOf } from '../gateway/create-gateway-app.ts'
 import { endSession } from '../gateway/sessions.ts'
@@ -24,8 +25,9 @@ const GRACE_MS = 1_000
 /** How long one attempt waits to see the backend gone. */
 const WITHIN_MS = 2_000
 const BATCH = 200
-/** At once; each holds a connection to a target. */
-const MOST = 16
+/** At once, in all and for one resource: targets that do not answer must not keep others waiting. */
+const MOST = 32
+const MOST_OF_ONE = 4
 /** An open session whose gateway lives and does nothing is closed from here after this long. */
 const DEAF_MS = 5_000
 
@@ -38,15 +40,21 @@ export interface Clearing {
 export function createClearing(deps: ReconcilerDeps): Clearing {
   const { store, clock } = deps
   const busy = new Map<string, Promise<void>>()
+  const perResource = new Map<ResourceName, number>()
   /** Since when a session has been seen disobeying, by this process. */
   const disobeying = new Map<string, Instant>()
 
   /** One piece of work at a time for each key, in the background: one dead target never delays another. */
-  const spawn = (key: string, work: () => Promise<void>): void => {
-    if (busy.has(key) || busy.size >= MOST) return
+  const spawn = (key: string, resource: ResourceName, work: () => Promise<void>): void => {
+    const ofOne = perResource.get(resource) ?? 0
+    if (busy.has(key) || busy.size >= MOST || ofOne >= MOST_OF_ONE) return
+    perResource.set(resource, ofOne + 1)
     const running = work()
       .catch((error: unknown) => deps.onFault(`clearing ${key}`, error))
-      .finally(() => busy.delete(key))
+      .finally(() => {
+        busy.delete(key)
+        perResource.set(resource, (perResource.get(resource) ?? 1) - 1)
+      })
     busy.set(key, running)
   }
 
@@ -102,9 +110,9 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
       const since = disobeying.get(session) ?? now
       disobeying.set(session, since)
       if (now - since < GRACE_MS) continue
-      spawn(session, async () => {
-        const record = await store.requests.findSession(session)
-        if (record === undefined) return
+      const record = await store.requests.findSession(session)
+      if (record === undefined) continue
+      spawn(session, record.session.resource, async () => {
         const cleared = record.session.backend === undefined || (await clearSession(record, true))
         if (cleared && clock.now() - since >= DEAF_MS)
           await endSession(store, session, order.reason === 'expired' ? 'expired' : 'cut')
@@ -114,9 +122,10 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
 
   return {
     async pass() {
-      for (const grant of await store.requests.endingGrants(BATCH)) spawn(grant.id, () => clearGrant(grant))
+      for (const grant of await store.requests.endingGrants(BATCH))
+        spawn(grant.id, grant.resource, () => clearGrant(grant))
       for (const left of await store.requests.sessionsLeft(BATCH))
-        spawn(left.session.id, async () => void (await clearSession(left, true)))
+        spawn(left.session.id, left.session.resource, async () => void (await clearSession(left, true)))
       await pursueDisobedient()
     },
     async idle() {
