@@ -170,5 +170,7 @@ function explainSubject(
         'invalid_input',
         `a change of documents is decided by its administrators, not by rules (revision ${snapshot.revision})`,
       )
+    default:
+      return subject satisfies never
   }
 }

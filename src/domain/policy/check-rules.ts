@@ -183,6 +183,8 @@ function poolsOf(
         return members === undefined ? [] : [{ pool: `team ${team}, an owner,`, members }]
       })
     }
+    default:
+      return source satisfies never
   }
 }
 

@@ -78,6 +78,8 @@ function poolsOf({ profile, verb, requester }: Asker, source: ReviewSource): rea
       return requester.kind === 'agent' && requester.sponsor !== undefined
         ? [{ kind: 'sponsor', user: requester.sponsor }]
         : []
+    default:
+      return source satisfies never
   }
 }
 
@@ -91,6 +93,8 @@ const nameOf = (source: ReviewSource): string => {
       return `user:${source.user}`
     case 'sponsor':
       return 'sponsor'
+    default:
+      return source satisfies never
   }
 }
 
@@ -106,6 +110,8 @@ export function keyOf(pool: ReviewerPool): string {
       return `role:${pool.role}`
     case 'nobody':
       return `nobody:${pool.wanted}`
+    default:
+      return pool satisfies never
   }
 }
 

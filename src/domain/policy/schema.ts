@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { CLASSIFICATIONS, CRITICALITIES } from '../profile/profile.ts'
-import { isName } from '../ids.ts'
 import { isTimezone } from './local-time.ts'
 import { parseDuration } from '../time.ts'
 import { NAMED_VERBS } from '../verb.ts'
@@ -190,7 +189,3 @@ export function jsonSchemas(): Readonly<Record<Kind, Readonly<Record<string, unk
   ])
   return Object.fromEntries(entries) as Record<Kind, Record<string, unknown>>
 }
-
-/** Whether `text` could name a document of `kind`. */
-export const isDocumentName = (kind: Kind, candidate: string): boolean =>
-  kind === 'Test' ? candidate.length > 0 && candidate.length <= 200 : isName(candidate)

@@ -106,7 +106,7 @@ test('no message repeats what was written, whatever it is', () => {
       fc.constantFrom('postgres://u:', 'postgres://', 'postgres://h/d?password=', ''),
       (noise, prefix) => {
         const read = readTarget(`${prefix}${noise}s3cr3t@h/d`)
-        if (!read.ok) expect(read.message).not.toContain('s3cr3t')
+        expect(read.ok ? '' : read.message).not.toContain('s3cr3t')
       },
     ),
   )
