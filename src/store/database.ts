@@ -67,7 +67,11 @@ export function openDatabase({ url, connections = 16, log }: DatabaseOptions): D
     // A process that freezes in the middle of a transaction loses its locks.
     idle_in_transaction_session_timeout: ANSWER_MS,
   })
-  pool.on('error', (error) => log(`a store connection was lost: ${error.message}`))
+  let closing = false
+  pool.on('error', (error) => {
+    // The pool forgets its connections before they are quite gone.
+    if (!closing) log(`a store connection was lost: ${error.message}`)
+  })
   return {
     executor: kysely({ connect: async () => careful(await pool.connect()), end: () => pool.end(), options: {} }),
     async hold() {
@@ -87,7 +91,10 @@ export function openDatabase({ url, connections = 16, log }: DatabaseOptions): D
         },
       }
     },
-    close: () => pool.end(),
+    close() {
+      closing = true
+      return pool.end()
+    },
   }
 }
 
