@@ -267,9 +267,7 @@ export interface App {
   listRequests(caller: Caller, filter: RequestFilter): WriteResult<Page<RequestView>>
   getRequest(caller: Caller, id: string): WriteResult<RequestView>
   /** Pending requests that wait for the caller, oldest deadline first; then those of their own. */
-  inbox(
-    caller: Caller,
-  ): WriteResult<{
+  inbox(caller: Caller): WriteResult<{
     readonly needsMe: readonly RequestView[]
     readonly waiting: readonly RequestView[]
     readonly granted: readonly RequestView[]

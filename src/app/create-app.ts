@@ -21,7 +21,7 @@ type AppDeps = PeopleDeps &
 
 /** Every use case, put together. `close` writes what is still gathered in memory. */
 export function createApp(deps: AppDeps): App & { close(): Promise<void> } {
-  const { close, ...record } = createRecordUseCases(deps)
+  const record = createRecordUseCases(deps)
   return {
     ...createPeopleUseCases(deps),
     ...createSecretUseCases(deps),
@@ -32,6 +32,5 @@ export function createApp(deps: AppDeps): App & { close(): Promise<void> } {
       const checks = await deps.checks()
       return { ready: checks.every((check) => check.ok), checks }
     },
-    close,
   }
 }

@@ -28,7 +28,9 @@ const base: StatementIdentity = {
 
 describe('statement digest', () => {
   it('is the same for the same thing, and golden', () => {
-    expect(statementDigest(base)).toBe(statementDigest({ ...base, state: { ...base.state, temporaryObjects: ['b', 'a'] } }))
+    expect(statementDigest(base)).toBe(
+      statementDigest({ ...base, state: { ...base.state, temporaryObjects: ['b', 'a'] } }),
+    )
     expect(statementDigest(base)).toMatch(/^[0-9a-f]{64}$/)
     expect(statementDigest(base)).toBe('5c9ec1cc7b050301bc090afba71a1651735c8addffbb0e3fbe6c4d88b84020de')
   })
@@ -65,19 +67,37 @@ describe('statement digest', () => {
 
   it('tells apart any two texts and any two splits of parameters', () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 4 }), { maxLength: 4 }), fc.array(fc.uint8Array({ maxLength: 4 }), { maxLength: 4 }), (a, b) => {
-        const same = a.length === b.length && a.every((x, i) => Buffer.from(x).equals(Buffer.from(b[i] ?? [])))
-        const of = (list: Uint8Array[]) => statementDigest({ ...base, parameters: list.map((bytes) => ({ format: 0, bytes })) })
-        return (of(a) === of(b)) === same
-      }),
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 4 }), { maxLength: 4 }),
+        fc.array(fc.uint8Array({ maxLength: 4 }), { maxLength: 4 }),
+        (a, b) => {
+          const same = a.length === b.length && a.every((x, i) => Buffer.from(x).equals(Buffer.from(b[i] ?? [])))
+          const of = (list: Uint8Array[]) =>
+            statementDigest({ ...base, parameters: list.map((bytes) => ({ format: 0, bytes })) })
+          return (of(a) === of(b)) === same
+        },
+      ),
     )
   })
 
   it('never lets one kind stand for another', () => {
-    const window = windowDigest({ resource: base.resource, principal: base.principal, verbs: ['write'], length: millis(1) })
-    const connect = connectDigest({ resource: base.resource, principal: base.principal, database: 'shop', client: '\ud800', sourceAddress: '::1' })
+    const window = windowDigest({
+      resource: base.resource,
+      principal: base.principal,
+      verbs: ['write'],
+      length: millis(1),
+    })
+    const connect = connectDigest({
+      resource: base.resource,
+      principal: base.principal,
+      database: 'shop',
+      client: '\ud800',
+      sourceAddress: '::1',
+    })
     expect(window).not.toBe(connect)
-    expect(windowDigest({ resource: base.resource, principal: base.principal, verbs: ['write', 'read'], length: millis(1) })).toBe(
+    expect(
+      windowDigest({ resource: base.resource, principal: base.principal, verbs: ['write', 'read'], length: millis(1) }),
+    ).toBe(
       windowDigest({ resource: base.resource, principal: base.principal, verbs: ['read', 'write'], length: millis(1) }),
     )
   })

@@ -94,7 +94,13 @@ export const windowDigest = (of: {
   readonly verbs: readonly NamedVerb[]
   readonly length: Millis
 }): Digest =>
-  hash({ kind: 'window', resource: of.resource, principal: of.principal, verbs: [...of.verbs].sort(), length: of.length })
+  hash({
+    kind: 'window',
+    resource: of.resource,
+    principal: of.principal,
+    verbs: [...of.verbs].sort(),
+    length: of.length,
+  })
 
 /** More time for one grant. */
 export const extensionDigest = (of: {
@@ -104,11 +110,19 @@ export const extensionDigest = (of: {
   readonly of: RequestId
   readonly length: Millis
 }): Digest =>
-  hash({ kind: 'extension', resource: of.resource, principal: of.principal, grant: of.grant, of: of.of, length: of.length })
+  hash({
+    kind: 'extension',
+    resource: of.resource,
+    principal: of.principal,
+    grant: of.grant,
+    of: of.of,
+    length: of.length,
+  })
 
 /** A change of documents, over the whole set that would then be in force. `documents` must be JSON values. */
 export const changeDigest = (of: {
   readonly principal: PrincipalId
   readonly base: Revision
   readonly documents: unknown
-}): Digest => hash({ kind: 'change', resource: 'holdpoint', principal: of.principal, base: of.base, documents: of.documents })
+}): Digest =>
+  hash({ kind: 'change', resource: 'holdpoint', principal: of.principal, base: of.base, documents: of.documents })

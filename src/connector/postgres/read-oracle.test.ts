@@ -90,6 +90,9 @@ select (5).doubled
 select (id).doubled from carts
 select (select 1).doubled
 select (array[1,2])[1].doubled
+select x.doubled from generate_series(1, 2) x
+select x.doubled from unnest(array[1]) x
+select x.checked from (values ('5')) v, lateral text(v) x
 select total(id) from carts
 select total(id) over () from carts
 select 1 << 'x'::varchar
@@ -380,6 +383,8 @@ test('nothing that a generator can put together is called a read and leaves a tr
         'c',
         'c.id',
         'c.secret',
+        'c.doubled',
+        'c.checked',
         'c.note',
         'c.level',
         'c.mood',
