@@ -52,7 +52,7 @@ export const homePage = (input: HomeInput): Html =>
               asks for it.
             </p>
             ${commands('In a terminal', [
-              { text: `hp login --server ${input.url} --setup`, note: 'makes the first administrator and signs in' },
+              { text: `hp login --server ${input.url}`, note: 'makes the first administrator and signs in' },
             ])}`
         : html`<h2>Sign in</h2>
             ${commands('In a terminal', [

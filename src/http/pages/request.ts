@@ -48,11 +48,11 @@ export const requestPage = (id: RequestId, demo: boolean): Html =>
       </tr>
       <tr>
         <td>Bound</td>
-        <td>An approval covers this statement, byte for byte, in this session. A changed one is held anew.</td>
+        <td>An approval of a statement covers it byte for byte, in its session. A changed one is held anew.</td>
       </tr>
       <tr>
         <td>Recorded</td>
-        <td>Who asked, who answered and what ran is in the record before it takes effect.</td>
+        <td>Who asked and who answered is in the record before anything runs; what ran, right after.</td>
       </tr>
     </table>
     <footer>

@@ -39,7 +39,7 @@ p{margin-top:8px;color:var(--ink-2);max-width:66ch}p strong,td strong{color:var(
 .pill .cut{fill:none;stroke:var(--surface);stroke-width:2;stroke-linecap:round;stroke-linejoin:round}.pill.ok .disc{fill:var(--ok-mark)}.pill.no .disc{fill:var(--no-mark)}
 .over{display:flex;gap:10px;align-items:center;margin-bottom:14px;color:var(--ink-3);font-size:13px;flex-wrap:wrap}
 pre,code{font-family:var(--mono);font-variant-ligatures:none;font-feature-settings:"zero","liga" 0}
-code{font-size:.9em;color:var(--ink)}
+code{font-size:.9em;color:var(--ink)}p code{white-space:nowrap}
 .runs{margin-top:14px;border:1px solid var(--line-strong);border-radius:8px;overflow:hidden}
 .runs header{display:flex;justify-content:space-between;gap:12px;padding:7px 14px;border-bottom:1px solid var(--line);font-size:12.5px;color:var(--ink-3)}
 .runs header b{color:var(--ink);font-weight:600}
