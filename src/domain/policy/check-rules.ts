@@ -7,6 +7,9 @@ import type { ResourceBody, RuleBody } from './schema.ts'
 
 interface Known {
   readonly resources: ReadonlyMap<string, ResourceBody>
+  /** One body for each combination of what rules look at: they are compared with these, not with every resource. */
+  readonly classes: readonly ResourceBody[]
+  readonly layers: ReadonlySet<string>
   readonly teams: ReadonlyMap<string, readonly string[]>
   readonly rules: ReadonlyMap<string, RuleBody>
   readonly accounts: ReadonlyMap<string, Principal> | undefined
@@ -19,16 +22,18 @@ export function checkRules(
   people: readonly Principal[] | undefined,
   report: Report,
 ): void {
+  const bodies = ofKind(documents, 'Resource').map(({ body }) => body)
   const known: Known = {
-    resources: new Map(ofKind(documents, 'Resource').map(({ name, body }) => [name, body])),
+    resources: new Map(bodies.map((body) => [body.name, body])),
+    classes: distinct(bodies),
+    layers: new Set(bodies.flatMap((body) => body.owners?.map((owner) => owner.layer) ?? [])),
     teams: new Map(ofKind(documents, 'Team').map(({ name, body }) => [name, body.members])),
     rules: new Map(ofKind(documents, 'Rule').map(({ name, body }) => [name, body])),
     accounts: people === undefined ? undefined : new Map(people.map((person) => [person.id as string, person])),
   }
-  const classes = distinct([...known.resources.values()])
   for (const rule of ofKind(documents, 'Rule')) {
     checkNamesIn(rule, known, report)
-    checkReach(rule, known, classes, report)
+    checkReach(rule, known, report)
     checkWhen(rule, report)
     checkReviews(rule, known, report)
     checkAllow(rule, known, report)
@@ -55,10 +60,12 @@ function checkNamesIn(rule: Rule, known: Known, report: Report): void {
   }
 }
 
-/** One body for each combination of what `on` looks at: rules are compared with these, not with every resource. */
 function distinct(resources: readonly ResourceBody[]): readonly ResourceBody[] {
   const found = new Map(
-    resources.map((body) => [JSON.stringify([body.env, effective(body), body.criticality, body.compliance]), body]),
+    resources.map((body) => [
+      JSON.stringify([body.env, effective(body), body.criticality, body.compliance, body.owners]),
+      body,
+    ]),
   )
   return [...found.values()]
 }
@@ -77,9 +84,9 @@ function fits(on: RuleBody['on'], body: ResourceBody): boolean {
   )
 }
 
-function checkReach(rule: Rule, known: Known, classes: readonly ResourceBody[], report: Report): void {
+function checkReach(rule: Rule, known: Known, report: Report): void {
   const named = listed(rule.body.on?.resource)?.flatMap((name) => known.resources.get(name) ?? [])
-  const reachable = named ?? classes
+  const reachable = named ?? known.classes
   if (reachable.length > 0 && !reachable.some((body) => fits(rule.body.on, body))) {
     report('warning', 'never_matches', `Rule ${rule.name} can never match: no resource is what its on: asks for.`, rule)
   }
@@ -146,7 +153,7 @@ function checkSource(rule: Rule, source: ReviewSource, known: Known, report: Rep
   }
   if (source.kind === 'owners' && source.layer !== undefined) {
     const layer = source.layer
-    if (![...known.resources.values()].some((body) => body.owners?.some((owner) => owner.layer === layer) === true)) {
+    if (!known.layers.has(layer)) {
       report(
         'warning',
         'unknown_layer',
@@ -174,8 +181,8 @@ function poolsOf(
     }
     case 'owners': {
       const names = listed(on?.resource)
-      const bodies = [...known.resources].flatMap(([name, body]) =>
-        (names?.includes(name) ?? true) && fits(on, body) ? [body] : [],
+      const bodies = (names?.flatMap((name) => known.resources.get(name) ?? []) ?? known.classes).filter((body) =>
+        fits(on, body),
       )
       const teams = new Set(bodies.flatMap((body) => asked(body, source.layer, listed(on?.verbs))))
       return [...teams].flatMap((team) => {

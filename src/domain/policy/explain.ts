@@ -55,7 +55,8 @@ const distance = (trace: RuleTrace): number =>
 function traceRule(rule: Rule, scope: PolicyScope, action: Action, variables: Variables): RuleTrace {
   const on = checkOn(rule, scope.profile, scope.principal, scope.teams, action.verb)
   const fits = on.every((check) => check.holds)
-  const result = rule.when?.evaluate(variables)
+  // What `on` rules out is never evaluated, here as in enforcement.
+  const result = fits ? rule.when?.evaluate(variables) : undefined
   const matched =
     fits &&
     (result === undefined || (result.kind === 'value' && result.value)) &&
@@ -66,7 +67,10 @@ function traceRule(rule: Rule, scope: PolicyScope, action: Action, variables: Va
     matched,
     ...(rule.path === undefined ? {} : { path: rule.path }),
     ...(rule.line === undefined ? {} : { line: rule.line }),
-    clauses: [...on.map(onClause), ...(rule.when?.clauses.map((text) => whenClause(text, variables)) ?? [])],
+    clauses: [
+      ...on.map(onClause),
+      ...((fits ? rule.when?.clauses : undefined)?.map((text) => whenClause(text, variables)) ?? []),
+    ],
     ...(fits && result?.kind === 'failed' ? { failed: result.message } : {}),
   }
 }
