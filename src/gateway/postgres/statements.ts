@@ -30,8 +30,9 @@ export class PreparedStatements {
     this.#byName.delete(name)
     return () => this.#restore(name, before)
   }
+  /** DISCARD ALL and DEALLOCATE ALL: the unnamed statement stays. */
   clear(): void {
-    this.#byName.clear()
+    for (const name of this.#byName.keys()) if (name !== '') this.#byName.delete(name)
   }
   /** Forget every statement that the target no longer has, or has under the same name with another text. */
   reconcile(listed: readonly (readonly [string, string])[]): void {
