@@ -262,6 +262,10 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
     }
   }
 
+  let root: unknown
+  let functionInFrom: boolean | undefined
+  const hasFunctionInFrom = (): boolean => (functionInFrom ??= mentions(root, FUNCTION_IN_FROM))
+
   const visit = (kind: string, body: Tree, scope: Scope | undefined): void => {
     if (!QUERY_NODES.has(kind)) return unknown(`${kind} is not known in a query`)
     for (const name of SPELT[kind] ?? []) {
@@ -354,7 +358,11 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
         const last = open(parts[parts.length - 1])
         const name = last?.type === 'String' ? (text(last.body['sval']) ?? '') : '*'
         found.columns.add(name)
-        if (parts.length > 1 && name !== '*') apply(judgeField(name, true, catalogue))
+        if (parts.length > 1 && name !== '*') {
+          const row = judgeField(name, true, catalogue)
+          // The alias of a function in FROM stands for a value, which any function of one argument may take.
+          apply(row.kind === 'harmless' && hasFunctionInFrom() ? judgeField(name, false, catalogue) : row)
+        }
         return
       }
       case 'A_Indirection':
@@ -394,6 +402,7 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
 
   return {
     query: (node) => {
+      root = node
       const top = open(node)
       if (top?.type === 'SelectStmt' && !isTree(top.body['intoClause'])) found.verbs.add('read')
       nodes(node, undefined)
@@ -412,7 +421,11 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
           found.tags.delete('SELECT')
       }
     },
-    expressions: (node) => nodes(node, undefined),
+    expressions: (node) => {
+      root = node
+      functionInFrom = undefined
+      nodes(node, undefined)
+    },
     relation: (range, use) =>
       isTree(range) ? relation(range, use) : unknown('the parser found a table in a form that is not known'),
   }
@@ -442,6 +455,7 @@ function settingNamed(select: Tree): string | undefined {
   return isEqual && isColumn(where.body['lexpr'], 'name') && typeof value === 'string' ? value : undefined
 }
 
+const FUNCTION_IN_FROM: ReadonlySet<string> = new Set(['RangeFunction'])
 const COLUMNS: ReadonlySet<string> = new Set(['ColumnRef', 'CurrentOfExpr'])
 /** Whether one of these nodes stands anywhere below. */
 export function mentions(value: unknown, types: ReadonlySet<string>): boolean {
