@@ -61,9 +61,14 @@ export async function measureGateway(world: World, figures: Figures, options: Ga
       for (const clients of CLIENTS) {
         const key = `gateway.${mode}.${clients}`
         if (!options.wants(key)) continue
-        const rounds = await alternate(ways, options.rounds, (way) => bench.throughput(way, mode, clients))
-        compare(key, rounds, figures)
-        options.say(`${key}: ${ways.map(([name]) => `${name} ${Math.round(tps(rounds, name) ?? 0)}/s`).join(', ')}`)
+        try {
+          const rounds = await alternate(ways, options.rounds, (way) => bench.throughput(way, mode, clients))
+          compare(key, rounds, figures)
+          options.say(`${key}: ${ways.map(([name]) => `${name} ${Math.round(tps(rounds, name) ?? 0)}/s`).join(', ')}`)
+        } catch (error) {
+          process.exitCode = 1
+          options.say(`${key}: null, ${error instanceof Error ? error.message : String(error)}`)
+        }
       }
     }
     const added = 'gateway.prepared.1.added_p50_us'
