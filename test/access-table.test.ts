@@ -131,7 +131,9 @@ const PROBES: Readonly<Record<AccessRow, Probe>> = {
     const { id } = await pending(party, relation)
     // Entries are shown in the order of commits, so a moment after older transactions have ended.
     const { recorded } = world.ground.open.store
-    await expect.poll(async () => (await recorded.after(undefined, 1, { subject: `request/${id}` })).length).toBe(1)
+    await expect
+      .poll(async () => (await recorded.after(undefined, 1, { subject: `request/${id}` })).length, { timeout: 10_000 })
+      .toBe(1)
     const read = await send(who, 'GET', `/v1/record?subject=request/${id}`)
     return seen(read) === 'yes' && (read.json['items'] as readonly unknown[]).length > 0 ? 'yes' : 'no'
   },

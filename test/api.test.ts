@@ -200,7 +200,9 @@ it('every reading operation answers as the contract says', async () => {
   expect((await as('mia').call('getInbox', {})).needsMe.map(({ id }) => id)).toContain(request)
   expect((await olu.call('explainRequest', { params: { id: request } })).rules).toContain('shop-writes')
   expect((await olu.call('listSessions', { query: { open: 'true' } })).items.map(({ id }) => id)).toContain(session)
-  await expect.poll(async () => (await olu.call('listStatements', { params: { id: session } })).items.length).toBe(1)
+  await expect
+    .poll(async () => (await olu.call('listStatements', { params: { id: session } })).items.length, { timeout: 10_000 })
+    .toBe(1)
   expect((await olu.call('listRecord', { query: { limit: '5' } })).items).toHaveLength(5)
 })
 
