@@ -39,6 +39,8 @@ create function public.abs(numeric, int) returns int immutable language plpgsql 
 create function public.json_scalar(int) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
 -- Called by t.secret and (x).secret.
 create function public.secret(carts) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+create function public.many(variadic carts[]) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
+create function public.any_one(anyelement) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
 create function public.doubled(int) returns int immutable language plpgsql as 'begin return trap.evil(1); end';
 create aggregate public.total(int) (sfunc = trap.add, stype = int, initcond = '0');
 `.replace(

@@ -57,7 +57,7 @@ const FUNCTIONS = `${EXTENSIONS}
     p.prokind <> 'p' and (p.pronargs - p.pronargdefaults <= 1 and p.pronargs >= 1 or p.provariadic <> 0 and p.pronargs <= 2) as one,
     p.pronargs >= 1 and exists (
       select from pg_type t left join pg_type b on b.oid = t.typbasetype
-      where t.oid = p.proargtypes[0] and ('c' in (t.typtype, b.typtype) or t.typtype = 'p')) as row
+      where t.oid in (p.proargtypes[0], p.provariadic) and ('c' in (t.typtype, b.typtype) or t.typtype = 'p')) as row
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
     left join extension x on x.classid = 'pg_proc'::regclass and x.objid = p.oid
   where p.oid >= 16384 or (l.lanname not in ('internal', 'c', 'sql'))`

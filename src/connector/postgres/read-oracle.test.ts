@@ -86,6 +86,10 @@ select lower(note) from carts
 select carts.secret from carts
 select c.secret from carts c
 select (c).secret from carts c
+select c.many from carts c
+select c.any_one from carts c
+select x.any_one from (select 1) x
+select x.any_one from (values (1)) x
 select (5).doubled
 select (id).doubled from carts
 select (select 1).doubled
@@ -384,6 +388,8 @@ test('nothing that a generator can put together is called a read and leaves a tr
         'c.id',
         'c.secret',
         'c.doubled',
+        'c.many',
+        'c.any_one',
         'c.checked',
         'c.note',
         'c.level',
