@@ -1,5 +1,5 @@
 import { hasErrors } from '../../domain/policy/finding.ts'
-import { loadDocuments, type Document } from '../../domain/policy/documents.ts'
+import type { Document } from '../../domain/policy/documents.ts'
 import { eligible } from '../../domain/request/eligibility.ts'
 import type { Requirement } from '../../domain/policy/decision.ts'
 import type { PolicySnapshot } from '../../domain/policy/build-snapshot.ts'
@@ -9,6 +9,7 @@ import { ownedBy } from '../requests/access.ts'
 import { openChange } from '../requests/open-change.ts'
 import { done, refuse, type Result } from '../result.ts'
 import { inForce, outOfScope, type DocumentDeps } from './deps.ts'
+import { loadFiles } from './load-files.ts'
 import { notesFor } from './notes.ts'
 import { firstError, propose, type Proposed } from './proposed.ts'
 import { revise, summarise, toChanges } from './revise.ts'
@@ -38,7 +39,7 @@ export const applyDocuments =
       )
     if ((options.reason?.length ?? 0) > LONGEST_REASON)
       return refuse('invalid_input', `a reason has at most ${LONGEST_REASON} characters`)
-    const loaded = loadDocuments(files)
+    const loaded = await loadFiles(files)
     if (hasErrors(loaded.findings)) return refuse('documents_invalid', firstError(loaded.findings))
     // Dies here or before the commit: nothing changed. After it: the revision is in force, and every keeper reads it.
     const outcome = await deps.store.transaction(async (tx): Promise<Result<Outcome>> => {

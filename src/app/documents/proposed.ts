@@ -1,9 +1,10 @@
 import type { Revision } from '../../domain/ids.ts'
 import { checkSet } from '../../domain/policy/check-set.ts'
 import { diffSets, mergeSets, type DocumentChange } from '../../domain/policy/difference.ts'
-import { type Document, type loadDocuments } from '../../domain/policy/documents.ts'
+import type { Document } from '../../domain/policy/documents.ts'
 import { hasErrors, type Finding } from '../../domain/policy/finding.ts'
 import type { Aggregates } from '../ports/store.ts'
+import type { Loaded } from './load-files.ts'
 import { readStored } from './stored.ts'
 
 /** What a set of files would make of the documents in force. */
@@ -19,7 +20,7 @@ export interface Proposed {
 export async function propose(
   from: Pick<Aggregates, 'documents' | 'people'>,
   base: Revision,
-  loaded: ReturnType<typeof loadDocuments>,
+  loaded: Loaded,
   prune: boolean,
 ): Promise<Proposed> {
   if (hasErrors(loaded.findings)) return { base, documents: [], changes: [], findings: loaded.findings }
@@ -28,7 +29,7 @@ export async function propose(
   const twice = checkSet(loaded.documents).filter((finding) => finding.code === 'duplicate_name')
   if (twice.length > 0) return { base, documents: [], changes: [], findings: [...loaded.findings, ...twice] }
   const documents = mergeSets(current, loaded.documents, prune)
-  const findings = [...loaded.findings, ...checkSet(documents, people)]
+  const findings = atMost([...loaded.findings, ...checkSet(documents, people)])
   return { base, documents, changes: hasErrors(findings) ? [] : diffSets(current, documents), findings }
 }
 
@@ -39,4 +40,13 @@ export function firstError(findings: readonly Finding[]): string {
   if (first === undefined) return ''
   const where = first.path === undefined ? '' : `${first.path}:${first.line ?? 1}:${first.column ?? 1}: `
   return `${where}${first.message}${errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''}`
+}
+
+const MOST_FINDINGS = 500
+
+/** INVARIANT: `checkSet` gives errors before warnings, so what is cut off never hides that there is an error. */
+export function atMost(findings: readonly Finding[]): readonly Finding[] {
+  if (findings.length <= MOST_FINDINGS) return findings
+  const message = `There are ${findings.length - MOST_FINDINGS} more findings.`
+  return [...findings.slice(0, MOST_FINDINGS), { severity: 'warning', code: 'more_findings', message }]
 }

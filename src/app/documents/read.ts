@@ -1,15 +1,16 @@
 import type { Revision } from '../../domain/ids.ts'
 import { buildSnapshot } from '../../domain/policy/build-snapshot.ts'
 import { checkSet } from '../../domain/policy/check-set.ts'
-import { loadDocuments, ofKind } from '../../domain/policy/documents.ts'
+import { ofKind } from '../../domain/policy/documents.ts'
 import { hasErrors } from '../../domain/policy/finding.ts'
 import type { Profile } from '../../domain/profile/profile.ts'
 import type { App, Caller, ResourceView } from '../app.ts'
 import { readCursor, writeCursor } from '../../domain/cursor.ts'
 import { done, refuse } from '../result.ts'
 import { inForce, outOfScope, type DocumentDeps } from './deps.ts'
+import { loadFiles } from './load-files.ts'
 import { clientLine } from './notes.ts'
-import { firstError, propose } from './proposed.ts'
+import { atMost, firstError, propose } from './proposed.ts'
 import { runTests } from './run-tests.ts'
 import { readStored } from './stored.ts'
 
@@ -21,7 +22,7 @@ export const diffDocuments =
     const { base, changes, findings } = await propose(
       deps.store,
       await deps.store.documents.currentRevision(),
-      loadDocuments(files),
+      await loadFiles(files),
       prune,
     )
     return done({ base, changes, findings })
@@ -35,10 +36,11 @@ export const checkDocuments =
     if (narrow !== undefined) return narrow
     if (files !== undefined)
       return done(
-        (await propose(deps.store, await deps.store.documents.currentRevision(), loadDocuments(files), true)).findings,
+        (await propose(deps.store, await deps.store.documents.currentRevision(), await loadFiles(files), true))
+          .findings,
       )
     const stored = await deps.store.documents.documentsAt(await deps.store.documents.currentRevision())
-    return done(checkSet(readStored(stored), await deps.store.people.list()))
+    return done(atMost(checkSet(readStored(stored), await deps.store.people.list())))
   }
 
 /** The tests of the files against the rules of the files; without files, of what is in force. */
@@ -53,7 +55,7 @@ export const testDocuments =
       const documents = readStored(await deps.store.documents.documentsAt(revision))
       return done(runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier))
     }
-    const { documents, findings } = await propose(deps.store, revision, loadDocuments(files), true)
+    const { documents, findings } = await propose(deps.store, revision, await loadFiles(files), true)
     if (hasErrors(findings)) return refuse('documents_invalid', firstError(findings))
     return done(runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier))
   }

@@ -14,7 +14,7 @@ import type { Finding } from './finding.ts'
 
 /** Limits on what is read at once. A file over them is refused whole. */
 export const YAML_LIMITS = {
-  fileBytes: 2 * 1024 * 1024,
+  fileBytes: 512 * 1024,
   totalBytes: 32 * 1024 * 1024,
   documents: 200_000,
   depth: 12,
@@ -56,7 +56,7 @@ export function readYaml(files: readonly TextFile[]): {
       findings.push(
         error(
           'too_large',
-          `More than ${(file.text.length > YAML_LIMITS.fileBytes ? YAML_LIMITS.fileBytes : YAML_LIMITS.totalBytes) / 1024 / 1024} MiB.`,
+          `More than ${(file.text.length > YAML_LIMITS.fileBytes ? YAML_LIMITS.fileBytes : YAML_LIMITS.totalBytes) / 1024} KiB.`,
           file.path,
           { line: 1, column: 1 },
         ),
