@@ -106,11 +106,14 @@ describe('statement digest', () => {
 describe('canonical JSON', () => {
   it('does not depend on the order of keys, and refuses what two parsers would read as two things', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ noUnicodeString: false })), (value) => {
-        const turned = Object.fromEntries(Object.entries(value).reverse())
-        expect(canonical(turned)).toBe(canonical(value))
-        expect(JSON.parse(canonical(value))).toEqual(JSON.parse(JSON.stringify(value)))
-      }),
+      fc.property(
+        fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ maxDepth: 2, noUnicodeString: false })),
+        (value) => {
+          const turned = Object.fromEntries(Object.entries(value).reverse())
+          expect(canonical(turned)).toBe(canonical(value))
+          expect(JSON.parse(canonical(value))).toEqual(JSON.parse(JSON.stringify(value)))
+        },
+      ),
     )
     expect(() => canonical({ a: '\ud800' })).toThrow()
     expect(() => canonical(Number.NaN)).toThrow()

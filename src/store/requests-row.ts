@@ -8,7 +8,6 @@ import type { Verb } from '../domain/verb.ts'
 /** A bigint as the driver gives it: text, or a number where a parser is set. All of ours are under 2^53. */
 export type Big = string | number
 
-export const numberOf = (id: string): number => Number(id.slice(id.lastIndexOf('-') + 1))
 export const grantId = (number: Big): GrantId => `G-${number}` as GrantId
 export const sessionId = (number: Big): SessionId => `S-${number}` as SessionId
 export const at = (value: Big): Instant => Number(value) as Instant

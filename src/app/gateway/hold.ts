@@ -37,7 +37,8 @@ async function holdIn(
   snapshot: Snapshot,
   scope: DecisionScope,
 ): Promise<HoldOpened> {
-  const record = await tx.requests.findSession(input.session)
+  // Locked: a session that closes meanwhile sees this request, or this sees that it has closed.
+  const record = await tx.requests.lockSession(input.session)
   if (record?.session.state !== 'open') throw new Error(`session ${input.session} is not open`)
   const { principal, resource, decision } = input
   const asking = { requester: principal.id, ...(principal.sponsor === undefined ? {} : { sponsor: principal.sponsor }) }

@@ -18,12 +18,12 @@ export const start =
   (deps: GatewayDeps): GatewayApp['start'] =>
   async (id, input) => {
     const started = await withPolicy(deps, async (tx, snapshot): Promise<Started> => {
+      const record = await tx.requests.lockSession(input.session)
+      if (record?.session.state !== 'open') throw new Error(`session ${input.session} is not open`)
       const request = await tx.requests.lockRequest(id)
       if (request === undefined) throw new Error(`${id} does not exist`)
       if (request.state === 'voided') return { kind: 'voided', why: request.why }
       if (request.state !== 'approved') return { kind: 'voided', why: `${id} is ${request.state}` }
-      const record = await tx.requests.lockSession(input.session)
-      if (record?.session.state !== 'open') throw new Error(`session ${input.session} is not open`)
       if (record.session.principal !== request.requester) throw new Error(`${id} is somebody else's`)
 
       const { kind } = request.subject

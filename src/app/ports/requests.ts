@@ -67,7 +67,7 @@ export interface RequestStore {
 
   insertRequest(request: AccessRequest, basis: Basis): Promise<void>
   findRequest(id: RequestId): Promise<AccessRequest | undefined>
-  /** The same, and nobody else changes it before this transaction ends. Always lock a request before its grant. */
+  /** The same, and nobody else changes it before this transaction ends. A session is locked before a request, a request before its grant. */
   lockRequest(id: RequestId): Promise<AccessRequest | undefined>
   /** What its decision rests on, for deciding again. */
   basisOf(id: RequestId): Promise<Basis | undefined>

@@ -66,9 +66,6 @@ export async function endDisabled({ store, policy }: ReconcilerDeps): Promise<vo
   }
   for (const id of (await store.requests.activePrincipals()).filter(disabled))
     await store.transaction(async (tx) => {
-      for (const request of await tx.requests.pendingOfPrincipal(id))
-        await withdrawPending(tx, request, 'the account was disabled')
-      for (const grant of await tx.requests.openGrantsOfPrincipal(id)) await endGrant(tx, grant, 'revoked')
       for (const session of await tx.requests.openSessionsOfPrincipal(id)) {
         const record = await tx.requests.lockSession(session)
         if (record === undefined || record.cut !== undefined) continue
@@ -80,5 +77,8 @@ export async function endDisabled({ store, policy }: ReconcilerDeps): Promise<vo
           body: { session, principal: id, why: 'account_disabled' },
         })
       }
+      for (const request of await tx.requests.pendingOfPrincipal(id))
+        await withdrawPending(tx, request, 'the account was disabled')
+      for (const grant of await tx.requests.openGrantsOfPrincipal(id)) await endGrant(tx, grant, 'revoked')
     })
 }

@@ -12,8 +12,8 @@ import { grantMoved, requestOpened, requestSettled } from './entries.ts'
  * The changes of state that several use cases make. Each is one step inside somebody's transaction and appends its
  * entry there.
  *
- * INVARIANT: rows are locked request first, then grant, then session. A step that must go the other way may meet a
- * deadlock; the store then runs the whole transaction again.
+ * INVARIANT: rows are locked session first, then request, then grant. A step that went the other way could meet a
+ * deadlock; the store would then run the whole transaction again, a second later.
  */
 
 /** A new request under the next number. */

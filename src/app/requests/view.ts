@@ -1,5 +1,5 @@
 import type { Grant } from '../../domain/grant/grant.ts'
-import type { PrincipalId, ResourceName } from '../../domain/ids.ts'
+import type { PrincipalId } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { mayReview } from '../../domain/request/review.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
@@ -122,7 +122,3 @@ export async function meddlersOf(from: Reading, request: AccessRequest): Promise
   const revisions = await from.documents.listRevisions(undefined, MOST_REVISIONS)
   return new Set([...proposed, ...revisions.filter((r) => r.at >= request.openedAt).map((r) => r.by)])
 }
-
-/** The caller's own resources, for lists. */
-export const ownedResources = (deps: Pick<RequestDeps, 'policy'>, caller: Caller): readonly ResourceName[] =>
-  ownedBy(caller, deps.policy())
