@@ -5,8 +5,10 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 
-const source = await readFile(new URL('../node_modules/@pgsql/types/types.d.ts', import.meta.url), 'utf8')
-const enums = await readFile(new URL('../node_modules/@pgsql/types/enums.d.ts', import.meta.url), 'utf8')
+/** A dependency of libpg-query's, which brings it along. */
+const TYPES = `../node_modules/${['@pgsql', 'types'].join('/')}`
+const source = await readFile(new URL(`${TYPES}/types.d.ts`, import.meta.url), 'utf8')
+const enums = await readFile(new URL(`${TYPES}/enums.d.ts`, import.meta.url), 'utf8')
 const isEnum = (name: string): boolean => new RegExp(`export (?:declare )?(?:type|enum) ${name}\\b`).test(enums)
 const lines: string[] = []
 for (const [, name, body] of source.matchAll(/export interface (\w+) \{(.*?)\n?\}/gs)) {
