@@ -23,6 +23,14 @@ test('two different payloads never look alike: what is shown leads back to exact
   )
 })
 
+test('one line of text leads back to itself', () => {
+  fc.assert(
+    fc.property(trouble, (text) => decode(oneLine(text)) === text),
+    { numRuns: 3_000 },
+  )
+  expect(oneLine('⟨U+0041⟩')).toBe('⟨U+27E8⟩U+0041⟩')
+})
+
 test('nothing that is shown is obeyed by a terminal, or unseen', () => {
   const obeyed = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
   fc.assert(
