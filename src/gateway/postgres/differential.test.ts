@@ -57,9 +57,10 @@ const describeNamed = (what: 'statement' | 'portal', name: string): Buffer => {
 }
 const text = fc.constantFrom(...TEXTS)
 const name = fc.constantFrom('', 'a', 'b')
+// A simple query inside an unfinished pipeline is no driver's work, and refused where the gateway has to ask a question.
 const message = fc.oneof(
-  { weight: 4, arbitrary: text.map(encodeQuery) },
-  { weight: 1, arbitrary: fc.tuple(text, text).map(([a, b]) => encodeQuery(`${a}; ${b}`)) },
+  { weight: 4, arbitrary: text.map((t) => Buffer.concat([SYNC, encodeQuery(t)])) },
+  { weight: 1, arbitrary: fc.tuple(text, text).map(([a, b]) => Buffer.concat([SYNC, encodeQuery(`${a}; ${b}`)])) },
   { weight: 4, arbitrary: fc.tuple(name, text).map(([n, t]) => encodeParse(n, t)) },
   { weight: 4, arbitrary: fc.tuple(name, name).map(([p, s]) => encodeBind(p, s)) },
   { weight: 4, arbitrary: fc.tuple(name, fc.constantFrom(0, 0, 1, 2)).map(([p, n]) => execute(p, n)) },

@@ -18,6 +18,7 @@ export type Verdict =
   | { readonly kind: 'gone' }
 
 const GONE: Verdict = { kind: 'gone' }
+const SYNC_FIRST = 'a simple query inside a pipeline is not understood here; send Sync first'
 /** An empty text does nothing, and needs no rule. */
 const NOTHING: Extract<Decision, { outcome: 'allow' }> = {
   outcome: 'allow',
@@ -52,7 +53,10 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
   await line.drain()
   if (desk.ended || line.skipping) return GONE
   for (let why: string | undefined; ;) {
-    if ((state.stale || state.catalogueStale) && line.status !== 'failed' && !(await look(desk))) {
+    const mustLook = (state.stale || state.catalogueStale) && line.status !== 'failed'
+    // A question inside an open pipeline makes it a transaction block, which a simple query then does not end.
+    if (mustLook && asked.protocol === 'simple' && line.unsynced) return refused(notUnderstood(SYNC_FIRST))
+    if (mustLook && !(await look(desk))) {
       return desk.ended ? GONE : refused(failure('the state of the session could not be read'))
     }
     const work = judge.work(asked.text)
