@@ -29,7 +29,10 @@ export interface Route {
   readonly scopes?: readonly TokenScope[]
   /** Rows of the access table that govern it; never empty. */
   readonly access: readonly [AccessRow, ...AccessRow[]]
-  /** `Idempotency-Key` is honoured: the same key and body gives the same answer and one effect. */
+  /**
+   * `Idempotency-Key` is honoured: the same key and body gives the same answer and one effect. Never where the body may
+   * hold a password or a secret: its digest is kept, and a digest can be guessed against.
+   */
   readonly idempotent?: true
   /** The body may be 4 MiB instead of 1. */
   readonly large?: true

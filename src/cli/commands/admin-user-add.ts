@@ -1,4 +1,3 @@
-import { onceDespiteLoss } from '../cli.ts'
 import type { Cli } from '../cli.ts'
 import { optional } from '../optional.ts'
 import { printPerson } from '../printed-person.ts'
@@ -30,7 +29,7 @@ export async function run(cli: Cli, input: Input): Promise<void> {
     ...optional({ displayName: input.displayName, sponsor: input.sponsor, password }),
   }
   const client = await cli.api()
-  printPerson(cli, await onceDespiteLoss((idempotencyKey) => client.call('createPerson', { body }, { idempotencyKey })))
+  printPerson(cli, await client.call('createPerson', { body }))
   if (input.kind !== 'user') cli.note(`It signs in with a token: hp admin token --for ${input.name}`)
   else if (password === undefined) cli.note(`It has no password yet: hp admin user password ${input.name}`)
 }

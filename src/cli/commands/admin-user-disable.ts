@@ -1,14 +1,8 @@
-import { onceDespiteLoss } from '../cli.ts'
 import type { Cli } from '../cli.ts'
 import { printPerson } from '../printed-person.ts'
 
 export async function run(cli: Cli, { name, undo }: { readonly name: string; readonly undo?: true }): Promise<void> {
   const client = await cli.api()
   const body = { disabled: undo !== true }
-  printPerson(
-    cli,
-    await onceDespiteLoss((idempotencyKey) =>
-      client.call('updatePerson', { params: { name }, body }, { idempotencyKey }),
-    ),
-  )
+  printPerson(cli, await client.call('updatePerson', { params: { name }, body }))
 }

@@ -1,4 +1,3 @@
-import { onceDespiteLoss } from '../cli.ts'
 import type { Cli } from '../cli.ts'
 import { printPerson } from '../printed-person.ts'
 import { rolesOf } from '../roles.ts'
@@ -9,10 +8,5 @@ export async function run(
 ): Promise<void> {
   const client = await cli.api()
   const body = { roles: rolesOf(input.roles) }
-  printPerson(
-    cli,
-    await onceDespiteLoss((idempotencyKey) =>
-      client.call('updatePerson', { params: { name: input.name }, body }, { idempotencyKey }),
-    ),
-  )
+  printPerson(cli, await client.call('updatePerson', { params: { name: input.name }, body }))
 }
