@@ -89,6 +89,20 @@ describe('a window', () => {
     ).toBe('scope_too_narrow')
   })
 
+  it('is never given for longer than was asked, whatever a reviewer says', async () => {
+    const { request } = value(await ask('ana', ['write'], 10 * 60_000))
+    const give = (atMost: number) =>
+      world.app.review(world.caller('mia'), request.id, {
+        verdict: 'approve',
+        digest: request.digest,
+        atMost: millis(atMost),
+      })
+    expect(refusal(await give(20 * 60_000))).toBe('not_shorter')
+    expect(refusal(await give(10 * 60_000 + 1))).toBe('not_shorter')
+    const { grant } = value(await give(10 * 60_000))
+    expect((grant?.expiresAt ?? 0) - (grant?.startsAt ?? 0)).toBe(10 * 60_000)
+  })
+
   it('expires while its session is open: the session is cut, and its backend seen gone', async () => {
     const granted = await window('ana', 'mia')
     const { backend: target } = await backend()

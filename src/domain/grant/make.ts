@@ -1,4 +1,5 @@
 import type { Grant } from './grant.ts'
+import { longestGrant } from '../request/request.ts'
 import type { AccessRequest, OpenRequirement } from '../request/request.ts'
 import type { Scope } from '../policy/decision.ts'
 import { seat } from '../request/quorum.ts'
@@ -9,10 +10,8 @@ type Approved = Extract<AccessRequest, { state: 'approved' }>
 
 /** The shortest of what policy, the requester and each reviewer gave. Its clock starts at the approval. */
 export function grantedLength(request: Approved): Millis {
-  const asked =
-    request.subject.kind === 'window' || request.subject.kind === 'extension' ? request.subject.length : undefined
   const given = request.reviews.flatMap((r) => (r.verdict === 'approve' && r.atMost !== undefined ? [r.atMost] : []))
-  return millis(Math.min(request.grantAtMost, ...(asked === undefined ? [] : [asked]), ...given))
+  return millis(Math.min(longestGrant(request), ...given))
 }
 
 /**

@@ -107,3 +107,9 @@ export type AccessRequest = RequestCommon &
     | { readonly state: 'voided'; readonly why: string; readonly at: Instant }
   )
 export type RequestState = AccessRequest['state']
+
+/** The longest time that an approval could give: what policy allows, and never more than was asked for. */
+export function longestGrant({ subject, grantAtMost }: Pick<RequestCommon, 'subject' | 'grantAtMost'>): Millis {
+  const asked = subject.kind === 'window' || subject.kind === 'extension' ? subject.length : grantAtMost
+  return asked < grantAtMost ? asked : grantAtMost
+}

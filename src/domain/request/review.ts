@@ -5,6 +5,7 @@ import type { Instant } from '../time.ts'
 import { stillEligible } from './eligibility.ts'
 import type { Staff } from './eligibility.ts'
 import { seat } from './quorum.ts'
+import { longestGrant } from './request.ts'
 import type { AccessRequest, Review } from './request.ts'
 
 export type ReviewRefusal =
@@ -45,7 +46,7 @@ export function review(
     if (words === undefined || words === '') return reject('words_required')
     return accept({ ...common, reviews, state: 'denied', by: given.by, words, at: world.now })
   }
-  if (given.atMost !== undefined && !(given.atMost > 0 && given.atMost <= request.grantAtMost))
+  if (given.atMost !== undefined && !(given.atMost > 0 && given.atMost <= longestGrant(request)))
     return reject('not_shorter')
 
   const requirements = stillEligible(request.requirements, request, world.staff, world.meddlers)
