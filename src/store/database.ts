@@ -105,7 +105,7 @@ type Query = PostgresPoolClient['query']
 
 /** The connection of a transaction: given back by whoever holds it, not by each query. */
 const borrowed = (client: pg.PoolClient): PostgresPoolClient => ({
-  query: client.query.bind(client) as Query,
+  query: client.query.bind(client),
   release: ignore,
 })
 

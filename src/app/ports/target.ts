@@ -19,6 +19,11 @@ export interface TargetControl {
   estimate(target: OpenTarget, database: string, text: string, searchPath: string): Promise<Estimate | undefined>
   locks(target: OpenTarget, backend: Backend): Promise<LockReport>
   /** Can it be reached and signed in to? A sentence for people when not; never a stack trace or a password. */
-  probe(target: OpenTarget): Promise<{ readonly ok: true; readonly version: string; readonly superuser: boolean } | { readonly ok: false; readonly message: string }>
+  probe(
+    target: OpenTarget,
+  ): Promise<
+    | { readonly ok: true; readonly version: string; readonly superuser: boolean }
+    | { readonly ok: false; readonly message: string }
+  >
   close(): Promise<void>
 }
