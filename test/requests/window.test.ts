@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CutOrder } from '../../src/app/ports/gateway.ts'
+import type { ResourceName, Revision } from '../../src/domain/ids.ts'
 import { millis } from '../../src/domain/time.ts'
 import type { Millis } from '../../src/domain/time.ts'
 import type { NamedVerb } from '../../src/domain/verb.ts'
@@ -24,6 +25,19 @@ const ask = (who: string, verbs: readonly NamedVerb[], length = 30 * 60_000) =>
 const window = async (who: string, by: string, verbs: readonly NamedVerb[] = ['write']) => {
   const view = value(await ask(who, verbs))
   return value(await approve(world, by, view))
+}
+
+/** What policy says to a write of Ana's in a database of shop-db's server. */
+function decidedIn(database: string) {
+  const { principal } = world.caller('ana')
+  const resource = 'shop-db' as ResourceName
+  const context = { now: 0, sourceAddress: '::1', sessionStatements: 0 }
+  const decision = world
+    .snapshot()
+    .scope(principal, resource, database)
+    ?.decide({ resource, verb: 'write', facts: {} }, context)
+  if (decision?.outcome !== 'hold') throw new Error(`policy says ${decision?.outcome}`)
+  return decision
 }
 
 /** A connection to the target, as a gateway would hold it. */
@@ -56,6 +70,32 @@ describe('a window', () => {
     expect((await process.gateway.hold(bot.input('DELETE FROM carts'))).kind).toBe('held')
     const mia = await connectClient(world, process, 'mia')
     expect((await process.gateway.hold(mia.input('DELETE FROM carts'))).kind).toBe('held')
+  })
+
+  it('does not count in another database of the same server, whose own profile is asked as well', async () => {
+    await window('ana', 'mia')
+    const client = await connectClient(world, process, 'ana')
+    const input = client.input('DELETE FROM carts WHERE id = 1')
+    if (input.subject.kind !== 'statement') throw new Error('no statement')
+    const there = { ...input, subject: { ...input.subject, state: { ...input.subject.state, database: 'cards' } } }
+    const held = await process.gateway.hold(there)
+    if (held.kind !== 'held') throw new Error(held.kind)
+    // The profile of that other database comes to ask for more: what was approved for less is void.
+    world.change({
+      documents: `${DOCUMENTS}---
+kind: Resource
+name: cards-db
+connect: postgres://cards@127.0.0.1:5432/cards
+env: prod
+classification: restricted
+owners: [{layer: service, team: database}]
+`,
+    })
+    const view = value(await world.app.getRequest(world.caller('mia'), held.request))
+    expect(refusal(await approve(world, 'mia', view))).toBe('changed')
+    const again = await process.gateway.hold({ ...there, decision: decidedIn('cards'), revision: 2 as Revision })
+    if (again.kind !== 'held') throw new Error(again.kind)
+    expect(again.needs.map((need) => need.key).toSorted()).toEqual(['team:database', 'team:shop'])
   })
 
   it('is asked for, clipped to what policy gives, or refused with the reason', async () => {

@@ -82,6 +82,8 @@ export class FakeGatewayApp implements GatewayApp {
   /** What policy says. */
   rule: (action: Action) => Verdict = (action) =>
     ['connect', 'read'].includes(action.verb) ? 'allow' : action.verb === 'admin' ? 'deny' : 'hold'
+  /** The databases that policy was asked about, in order. */
+  readonly databases: (string | undefined)[] = []
   wantsEstimate = false
   policyUp = true
   storeUp = true
@@ -142,8 +144,9 @@ export class FakeGatewayApp implements GatewayApp {
       resources: new Map([[RESOURCE, profile]]),
       teams: new Map(),
       people: new Map(['Ana', 'Mia', 'Dev'].map((name) => [person(name).id, person(name)])),
-      scope: (principal, resource) =>
-        resource === RESOURCE
+      scope: (principal, resource, database) => {
+        this.databases.push(database)
+        return resource === RESOURCE
           ? {
               principal,
               profile,
@@ -153,7 +156,8 @@ export class FakeGatewayApp implements GatewayApp {
                 return verdict === 'allow' ? ALLOW : verdict === 'deny' ? DENY : verdict === 'hold' ? HOLD : verdict
               },
             }
-          : undefined,
+          : undefined
+      },
     }
   }
   policy = () => (this.policyUp ? this.#snapshot : undefined)

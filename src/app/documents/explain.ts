@@ -6,6 +6,7 @@ import { explainAction, type Trace } from '../../domain/policy/explain.ts'
 import { eligiblePeople } from '../../domain/policy/requirements.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import { decideWindow } from '../../domain/policy/window.ts'
+import { databaseOf } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { isVerb } from '../../domain/verb.ts'
 import type { App, Caller, Explained, ExplainInput, RuleTrace } from '../app.ts'
@@ -137,7 +138,7 @@ export const explainRequest =
     })
     if (found === undefined) return refuse('not_found')
     const principal = snapshot.people.get(found.request.requester)
-    const scope = principal && snapshot.scope(principal, found.request.resource)
+    const scope = principal && snapshot.scope(principal, found.request.resource, databaseOf(found.request.subject))
     if (scope === undefined) return refuse('not_found', `${found.request.resource} is gone`)
     const context: Context = { sourceAddress: '', sessionStatements: 0, ...found.basis?.context, now: deps.clock.now() }
     return explainSubject(snapshot, scope, found.request, context)

@@ -6,6 +6,7 @@ import type { RequestId } from '../../domain/ids.ts'
 import type { DecisionScope, Snapshot } from '../../domain/policy/snapshot.ts'
 import { decidedBy } from '../../domain/request/basis.ts'
 import { openRequirements } from '../../domain/request/eligibility.ts'
+import { databaseOf } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { after, millis } from '../../domain/time.ts'
 import type { Instant } from '../../domain/time.ts'
@@ -25,7 +26,7 @@ export const hold =
   (input) => {
     const snapshot = deps.policy()
     if (snapshot === undefined) throw new Error('the policy in force cannot be told')
-    const scope = snapshot.scope(input.principal, input.resource)
+    const scope = snapshot.scope(input.principal, input.resource, databaseOf(input.subject))
     if (scope === undefined) throw new Error(`there is no resource ${input.resource}`)
     return deps.store.transaction((tx) => holdIn(deps, tx, input, snapshot, scope))
   }
@@ -54,7 +55,9 @@ async function holdIn(
   const every = [...new Set(actions.map((a) => a.verb))]
   const needs: Need[] = requirements.map((r) => ({ requirement: r, verbs: askedBy.get(r.key) ?? every }))
 
-  const live = decision.terms.scope === 'once' ? [] : await tx.requests.liveGrants(principal.id, resource)
+  // A window was shown to its reviewers as one on the profile's own database; another one on the same server is not it.
+  const elsewhere = (databaseOf(input.subject) ?? scope.profile.target.database) !== scope.profile.target.database
+  const live = decision.terms.scope === 'once' || elsewhere ? [] : await tx.requests.liveGrants(principal.id, resource)
   const acting = { principal: principal.id, resource, session: input.session, scope: decision.terms.scope, now: tx.now }
   const covered = cover(needs, live, acting)
   const [first] = covered.grants

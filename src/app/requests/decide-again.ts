@@ -5,6 +5,7 @@ import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { decideWindow } from '../../domain/policy/window.ts'
 import { difference } from '../../domain/request/basis.ts'
 import type { Basis } from '../../domain/request/basis.ts'
+import { databaseOf } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Tx } from '../ports/store.ts'
@@ -12,7 +13,7 @@ import type { Tx } from '../ports/store.ts'
 /** The same question put to the policy in force. Undefined when the resource or the requester is gone. */
 function decideAgain(request: AccessRequest, basis: Basis, snapshot: Snapshot, now: Instant): Decision | undefined {
   const requester = snapshot.people.get(request.requester)
-  const scope = requester && snapshot.scope(requester, request.resource)
+  const scope = requester && snapshot.scope(requester, request.resource, databaseOf(request.subject))
   if (scope === undefined) return undefined
   const context: Context = { sourceAddress: '', sessionStatements: 0, ...basis.context, now }
   const { subject } = request

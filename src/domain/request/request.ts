@@ -113,3 +113,19 @@ export function longestGrant({ subject, grantAtMost }: Pick<RequestCommon, 'subj
   const asked = subject.kind === 'window' || subject.kind === 'extension' ? subject.length : grantAtMost
   return asked < grantAtMost ? asked : grantAtMost
 }
+
+/** The database that a statement runs in, or a session was asked for; undefined for the profile's own. */
+export function databaseOf(subject: Subject): string | undefined {
+  switch (subject.kind) {
+    case 'statement':
+      return subject.state.database
+    case 'connect':
+      return subject.database
+    case 'window':
+    case 'extension':
+    case 'change':
+      return undefined
+    default:
+      return subject satisfies never
+  }
+}

@@ -304,6 +304,19 @@ describe('a target', () => {
   })
 })
 
+it('policy is asked about the database that the session is in, for its connect and for every statement', async () => {
+  const { database } = db.target
+  const client = await rawClient({ ...world.connection, database: `shop-db/${database}` })
+  client.send(encodeQuery('SELECT 1'))
+  await client.until('Z')
+  world.app.revise()
+  client.send(encodeQuery('SELECT 2'))
+  await client.until('Z')
+  client.close()
+  expect(world.app.databases.length).toBeGreaterThanOrEqual(3)
+  expect(new Set(world.app.databases)).toEqual(new Set([database]))
+})
+
 it('stopping cuts open sessions and resolves when all are closed', async () => {
   const client = await rawClient(world.connection)
   client.send(encodeQuery('SELECT 1'))

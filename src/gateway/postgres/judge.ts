@@ -26,6 +26,7 @@ export class Judge {
   readonly #watch: CatalogueWatch | undefined
   readonly #principal: Principal
   readonly #resource: ResourceName
+  readonly #database: string
   readonly #sourceAddress: string
   readonly #state: TargetState
   readonly #prepared: PreparedStatements
@@ -42,6 +43,7 @@ export class Judge {
     readonly watch: CatalogueWatch | undefined
     readonly principal: Principal
     readonly resource: ResourceName
+    readonly database: string
     readonly sourceAddress: string
     readonly state: TargetState
     readonly prepared: PreparedStatements
@@ -51,6 +53,7 @@ export class Judge {
     this.#watch = of.watch
     this.#principal = of.principal
     this.#resource = of.resource
+    this.#database = of.database
     this.#sourceAddress = of.sourceAddress
     this.#state = of.state
     this.#prepared = of.prepared
@@ -80,7 +83,7 @@ export class Judge {
     if (snapshot === undefined) return undefined
     if (this.#bench?.snapshot !== snapshot) {
       const principal = snapshot.people.get(this.#principal.id) ?? this.#principal
-      const scope = snapshot.scope(principal, this.#resource)
+      const scope = snapshot.scope(principal, this.#resource, this.#database)
       this.#needs.clear()
       this.#bench = scope === undefined ? undefined : { snapshot, scope }
     }

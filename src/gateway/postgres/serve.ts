@@ -178,10 +178,10 @@ async function admit(
     const snapshot = app.policy()
     if (snapshot === undefined)
       throw new Refused(fatal('58000', 'policy could not be read (failure); nothing passes until it can'), 'failed')
-    const scope = snapshot.scope(principal, resource)
     const profile = snapshot.resources.get(resource)
+    const database = startup.database ?? profile?.target.database ?? ''
+    const scope = snapshot.scope(principal, resource, database)
     if (scope === undefined || profile === undefined) throw nobody()
-    const database = startup.database ?? profile.target.database
     const action = { resource, verb: 'connect' as const, facts: {} }
     const decision = scope.decide(action, { now: app.now(), sourceAddress, sessionStatements: 0 })
     if (session === undefined) {
