@@ -1,0 +1,201 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import pg from 'pg'
+import { pino } from 'pino'
+import { boot } from '../../src/boot.ts'
+import type { Running } from '../../src/boot.ts'
+import { createClient } from '../../src/contract/client.ts'
+import type { Client } from '../../src/contract/client.ts'
+import { testDatabase, testServer } from './database.ts'
+import type { TestDatabase } from './database.ts'
+
+/** A whole installation in this process, as `hp start` builds it: real store, policy, catalogue, control and gateway. */
+export interface Installation extends AsyncDisposable {
+  readonly running: Running
+  readonly dataDir: string
+  /** What the program logged as a warning or worse. */
+  readonly logged: readonly string[]
+  /** The database behind the resource `shop-db`, past Holdpoint. */
+  readonly target: TestDatabase
+  /** The API as one of the people: ana (sre), mia and dev (payments, which owns shop-db), sam (security, administrator). */
+  as(name: Person): Client
+  /** For pg, postgres and the raw client: signed in as ana to shop-db. */
+  readonly connection: {
+    readonly host: string
+    readonly port: number
+    readonly user: string
+    readonly password: string
+    readonly database: string
+  }
+  /** Puts other documents in force. */
+  apply(...texts: readonly string[]): Promise<void>
+  /** The one request that waits, once there is one. */
+  pending(): Promise<Waiting>
+  approve(by?: Person): Promise<Waiting>
+  deny(words: string, by?: Person): Promise<Waiting>
+}
+export type Person = 'ana' | 'mia' | 'dev' | 'sam'
+export type Waiting = Awaited<ReturnType<typeof waiting>>
+
+const PASSWORD = 'a long enough pass phrase'
+export const TEAMS = `kind: Team
+name: payments
+members: [mia, dev]
+lead: mia
+---
+kind: Team
+name: security
+members: [sam]
+lead: sam
+---
+kind: Team
+name: sre
+members: [ana]
+`
+/** Reads and connecting pass, changes are held for the owners, and administration is denied. */
+export const RULES = `kind: Settings
+default: hold
+security: security
+timeout: 15m
+---
+kind: Rule
+name: connecting
+on: {verbs: [connect]}
+allow: {}
+---
+kind: Rule
+name: reads
+on: {verbs: [read]}
+allow: {}
+---
+kind: Rule
+name: changes
+on: {verbs: [write, delete, schema]}
+hold: {reviews: [{from: owners}], scope: once}
+---
+kind: Rule
+name: never-admin
+on: {verbs: [admin]}
+deny: Ask the database team.
+`
+
+/** `more` goes into the resource as it stands; `connect` is for a target that stands somewhere else. */
+export const shopDb = (connect: string, more = ''): string => `kind: Resource
+name: shop-db
+connect: ${connect}
+credential: {from: secret, name: shop-db}
+env: prod
+classification: internal
+purpose: Carts
+owners:
+  - {layer: service, team: payments, decides: [connect, read, write, delete, exec, schema, admin, export]}
+${more}`
+
+export async function installation(
+  options: { readonly documents?: readonly string[]; readonly tables?: readonly string[] } = {},
+): Promise<Installation> {
+  await using parts = new AsyncDisposableStack()
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'hp-installation-'))
+  parts.defer(() => rm(dataDir, { recursive: true, force: true }))
+  const [store, target] = await Promise.all([testDatabase(), testServer()])
+  parts.defer(() => store.close())
+  parts.defer(() => target.close())
+  for (const table of options.tables ?? ['CREATE TABLE carts (id int, note text)']) await target.query(table)
+  const logged: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) })
+  const running = await boot(
+    {
+      dataDir,
+      databaseUrl: store.url,
+      listen: { host: '127.0.0.1', port: 0 },
+      gateway: { host: '127.0.0.1', port: 0 },
+      demo: false,
+      trustedProxies: [],
+      logLevel: 'warn',
+    },
+    log,
+  )
+  parts.defer(() => running.stop())
+
+  const anyone = createClient({ url: running.url })
+  const code = /One-time code: (\S+)/.exec(stripVTControlCharacters(running.banner))?.[1] ?? ''
+  const first = await anyone.call('setup', { body: { code, name: 'sam', displayName: 'Sam', password: PASSWORD } })
+  const clients = new Map<Person, Client>([['sam', createClient({ url: running.url, token: () => first.text })]])
+  const as = (name: Person): Client => {
+    const client = clients.get(name)
+    if (client === undefined) throw new Error(`${name} is nobody here`)
+    return client
+  }
+  for (const name of ['ana', 'mia', 'dev'] as const) {
+    const displayName = name.charAt(0).toUpperCase() + name.slice(1)
+    await as('sam').call('createPerson', { body: { name, kind: 'user', displayName, roles: [], password: PASSWORD } })
+    const { text } = await anyone.call('signIn', { body: { name, password: PASSWORD } })
+    clients.set(name, createClient({ url: running.url, token: () => text }))
+  }
+  const apply = async (...texts: readonly string[]): Promise<void> => {
+    const files = texts.map((text, i) => ({ path: `${i}.yaml`, text }))
+    const applied = await as('sam').call('applyDocuments', { body: { files, prune: false } })
+    if (applied.kind !== 'applied') throw new Error('the documents were held')
+  }
+  const { host, port, user, database, password } = target.target
+  await as('sam').call('setSecret', { params: { name: 'shop-db' }, body: { value: password } })
+  const connect = `postgres://${user}@${host}:${port}/${database}?sslmode=disable`
+  await apply(...(options.documents ?? [RULES]), TEAMS, shopDb(connect))
+  const token = await as('ana').call('issueToken', { body: { kind: 'gateway' } })
+
+  const review = async (by: Person, verdict: 'approve' | 'deny', words?: string): Promise<Waiting> => {
+    const found = await waiting(as(by))
+    const body = { verdict, digest: found.digest, ...(words === undefined ? {} : { words }) }
+    await as(by).call('review', { params: { id: found.id }, body })
+    return found
+  }
+  const all = parts.move()
+  return {
+    running,
+    dataDir,
+    logged,
+    target,
+    as,
+    connection: {
+      host: '127.0.0.1',
+      port: running.gatewayPort,
+      user: 'ana',
+      password: token.text,
+      database: 'shop-db',
+    },
+    apply,
+    pending: () => waiting(as('mia')),
+    approve: (by = 'mia') => review(by, 'approve'),
+    deny: (words, by = 'mia') => review(by, 'deny', words),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  }
+}
+
+async function waiting(reviewer: Client) {
+  for (let left = 400; ; left--) {
+    const { needsMe } = await reviewer.call('getInbox', {})
+    const [one] = needsMe
+    if (one !== undefined) return one
+    if (left === 0) throw new Error('nothing waits for a review')
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
+
+/** Runs `use` with a pg client of its own. */
+export async function withClient<T>(
+  connection: pg.ClientConfig,
+  use: (client: pg.Client, notices: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client(connection)
+  const notices: string[] = []
+  client.on('notice', ({ message }) => notices.push(message ?? ''))
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    return await use(client, notices)
+  } finally {
+    await client.end()
+  }
+}
