@@ -310,10 +310,12 @@ export interface App {
     caller: Caller,
     filter: { readonly after?: string; readonly resource?: string; readonly subject?: string; readonly limit?: number },
   ): WriteResult<{ readonly items: readonly RecordedEntry[]; readonly cursor?: string }>
+  /** Where following begins: every entry that comes from now on stands after it. */
+  settledCursor(caller: Caller): WriteResult<string>
   /** Entries as they come, for server-sent events; ends when `signal` aborts. */
   followEntries(
     caller: Caller,
-    filter: { readonly after?: string; readonly resource?: string },
+    filter: { readonly after: string; readonly resource?: string },
     signal: AbortSignal,
   ): AsyncIterable<RecordedEntry>
   /** A refusal worth recording (the access table): never throws, never waits. */

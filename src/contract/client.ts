@@ -43,10 +43,14 @@ export interface CallOptions {
 export interface Client {
   /** One operation. Throws ApiProblem, Unreachable, or the signal's reason. */
   call<Id extends OperationId>(operation: Id, given: Given<Id>, options?: CallOptions): Promise<Answer<Id>>
-  /** Entries as they come. Ends when the server closes or the signal aborts; come back with the last cursor. */
+  /**
+   * Entries as they come. Ends when the server closes or the signal aborts; come back with the last cursor. `opened`
+   * is told where the stream begins as soon as nothing can be missed any more.
+   */
   events(
     given: { readonly after?: string; readonly resource?: string },
     signal: AbortSignal,
+    opened?: (cursor: string) => void,
   ): AsyncIterable<z.output<typeof RecordEntry>>
 }
 
@@ -124,14 +128,14 @@ export function createClient(options: ClientOptions): Client {
       return parsed.data as Answer<Id>
     },
 
-    async *events(given, signal) {
+    async *events(given, signal, opened) {
       const response = await open(
         routes.followEvents,
         { query: { ...given } },
         { method: 'GET', signal, headers: headers('text/event-stream') },
       )
       if (response.body === null) return
-      const parse = createEventParser()
+      const parse = createEventParser(opened)
       const decoder = new TextDecoder()
       try {
         for await (const chunk of response.body) {

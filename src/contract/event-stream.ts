@@ -10,9 +10,9 @@ const LONGEST = 8 * 1024 * 1024
 
 /**
  * Text in, events out. Give it decoded text in any pieces; it keeps what is not finished. Comments and `retry:`
- * are dropped, as are events without data.
+ * are dropped, as are events without data; `moved` is told of their id, which counts all the same.
  */
-export function createEventParser(): (text: string) => readonly StreamedEvent[] {
+export function createEventParser(moved?: (id: string) => void): (text: string) => readonly StreamedEvent[] {
   let rest = ''
   let id: string | undefined
   let event = ''
@@ -27,6 +27,7 @@ export function createEventParser(): (text: string) => readonly StreamedEvent[] 
       const line = rest.slice(0, end.index)
       rest = rest.slice(end.index + end[0].length)
       if (line === '') {
+        if (data.length === 0 && id !== undefined) moved?.(id)
         if (data.length > 0) events.push({ id, event: event === '' ? 'message' : event, data: data.join('\n') })
         event = ''
         data = []

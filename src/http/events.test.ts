@@ -63,6 +63,25 @@ describe('GET /v1/events', () => {
     expect(JSON.parse(events[0]?.data ?? '')).toMatchObject({ subject: 'request/HP-1', body: entry(1).body })
   })
 
+  it('begins before the client has its answer, and says where: what the client does next is in the stream', async () => {
+    let recorded = 0
+    const { app } = fakeApp({
+      settledCursor: async () => ({ ok: true, value: `c${recorded}` }),
+      async *followEntries(_, { after }) {
+        await vi.waitFor(() => expect(recorded).toBe(1))
+        yield* after === 'c0' ? [entry(1)] : []
+      },
+    })
+    await using http = await startHttp(app)
+    const response = await http.send('GET', '/v1/events', { token: 'token-mia' })
+    recorded = 1
+    const moved: string[] = []
+    const parse = createEventParser((id) => moved.push(id))
+    const events = parse(await readUntil(response, (text) => text.includes('c1') && text.endsWith('\n\n')))
+    expect(moved).toEqual(['c0'])
+    expect(events.map(({ id }) => id)).toEqual(['c1'])
+  })
+
   it('goes on behind Last-Event-ID, which wins over the query', async () => {
     const { app } = fakeApp({ followEntries: entriesUpTo(5) })
     await using http = await startHttp(app)
@@ -194,12 +213,15 @@ it('the client follows the events and stops when it is told to', async () => {
   await using http = await startHttp(app)
   const stop = new AbortController()
   const seen: string[] = []
+  const opened: string[] = []
   for await (const { cursor } of createClient({ url: http.url, token: () => 'token-mia' }).events(
     { after: 'c1' },
     stop.signal,
+    (at) => opened.push(at),
   )) {
     seen.push(cursor)
     if (seen.length === 2) stop.abort()
   }
   expect(seen).toEqual(['c2', 'c3'])
+  expect(opened).toEqual(['c1'])
 })

@@ -14,7 +14,7 @@ export interface StreamInput {
   readonly caller: Caller
   /** Asked again at each beat: a revoked token or a disabled account ends the stream. */
   readonly reauthenticate: () => Promise<Caller | undefined>
-  readonly filter: { readonly after?: string; readonly resource?: string }
+  readonly filter: { readonly after: string; readonly resource?: string }
   /** The client left, or the server stops. */
   readonly signal: AbortSignal
   readonly beatMs?: number
@@ -74,7 +74,8 @@ export function streamEvents({
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        controller.enqueue(encoder.encode(`: holdpoint\nretry: ${RETRY_MS}\n\n`))
+        // An id without data is no event; a client that is cut off before the first one comes back with it all the same.
+        controller.enqueue(encoder.encode(`: holdpoint\nretry: ${RETRY_MS}\nid: ${idOf(filter.after)}\n\n`))
         // A reader that is stuck pulls no more, so the end must reach it from here.
         void ended.then(() => closeQuietly(controller))
       },
@@ -105,10 +106,14 @@ export function streamEvents({
 
 /** INVARIANT: JSON.stringify writes no line break, so an entry is one `data` line whatever people wrote into it. */
 function eventText(entry: RecordedEntry): string {
-  if (/[^\x21-\x7e]/.test(entry.cursor) || !/^[a-z_.]+$/.test(entry.kind)) {
-    throw new Error('an entry of the record has a cursor or a kind that cannot be sent as an event')
-  }
-  return `id: ${entry.cursor}\nevent: ${entry.kind}\ndata: ${JSON.stringify(entryView(entry))}\n\n`
+  if (!/^[a-z_.]+$/.test(entry.kind))
+    throw new Error('an entry of the record has a kind that cannot be sent as an event')
+  return `id: ${idOf(entry.cursor)}\nevent: ${entry.kind}\ndata: ${JSON.stringify(entryView(entry))}\n\n`
+}
+
+function idOf(cursor: string): string {
+  if (/[^\x21-\x7e]/.test(cursor)) throw new Error('a cursor of the record cannot be sent as the id of an event')
+  return cursor
 }
 
 const sameAuthority = (a: Caller, b: Caller): boolean =>

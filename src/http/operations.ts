@@ -146,8 +146,9 @@ async function openStream(
     throw new Refused('invalid_input', { detail: 'the cursor is not one of the record' })
   }
   // Who may not read the record, and a cursor that is forged, are refused here, where there is a status to say so.
-  const looked = await deps.app.listEntries(caller, present({ after, limit: 1 }))
-  if (!looked.ok) throw new Refused(looked.refusal, present({ detail: looked.detail }))
+  // Where it begins is fixed here too: what happens once the client has its answer belongs to the stream.
+  const begins = after === undefined ? await deps.app.settledCursor(caller) : await knownCursor(deps.app, caller, after)
+  if (!begins.ok) throw new Refused(begins.refusal, present({ detail: begins.detail }))
   const release = deps.slots.take(caller.principal.id)
   if (release === undefined) throw new Refused('too_many_streams')
   const left = new AbortController()
@@ -163,7 +164,7 @@ async function openStream(
       const token = bearer(c)
       return token === undefined ? undefined : deps.app.authenticate(token, c.var.sourceAddress)
     },
-    filter: present({ after, resource: query.resource }),
+    filter: { after: begins.value, ...present({ resource: query.resource }) },
     signal: AbortSignal.any([left.signal, deps.stopping]),
     ended() {
       const cut = setTimeout(() => outgoing.destroy(), deps.beatMs ?? LAST_WORDS_MS)
@@ -179,4 +180,9 @@ async function openStream(
       'x-accel-buffering': 'no',
     },
   })
+}
+
+async function knownCursor(app: App, caller: Caller, after: string): ReturnType<App['settledCursor']> {
+  const looked = await app.listEntries(caller, { after, limit: 1 })
+  return looked.ok ? { ok: true, value: after } : looked
 }

@@ -48,16 +48,13 @@ export function recordReader(executor: Executor): RecordReader {
   return {
     async after(cursor, limit, filter = {}) {
       const from = cursor === undefined ? { xid: '0', seq: 0 } : parseCursor(cursor)
+      const before = filter.before === undefined ? await horizon() : parseCursor(filter.before).xid
       const { rows } = await sql<Row>`SELECT xid::text AS xid, seq, at, body FROM record
-        WHERE (xid, seq) > (${from.xid}::xid8, ${from.seq}::bigint) AND xid < ${await horizon()}::xid8 AND ${matching(filter)}
+        WHERE (xid, seq) > (${from.xid}::xid8, ${from.seq}::bigint) AND xid < ${before}::xid8 AND ${matching(filter)}
         ORDER BY record.xid, seq LIMIT ${limit}`.execute(executor)
       return rows.map(recorded)
     },
-    async newest() {
-      const { rows } = await sql<Pick<Row, 'xid' | 'seq'>>`SELECT xid::text AS xid, seq FROM record
-        WHERE xid < ${await horizon()}::xid8 ORDER BY record.xid DESC, seq DESC LIMIT 1`.execute(executor)
-      return rows[0] === undefined ? undefined : formatCursor(rows[0])
-    },
+    settled: async () => formatCursor({ xid: await horizon(), seq: 0 }),
   }
 }
 

@@ -33,7 +33,7 @@ test('an entry is its canonical bytes, in the order of RFC 8785, and reads back 
   expect(row?.same).toBe(true)
   const read = await open.store.recorded.after(undefined, 10)
   expect(read).toEqual([{ ...entry('x/1'), actor: 'ana', resource: 'shop-db', at: now, cursor: expect.any(String) }])
-  expect(await open.store.recorded.newest()).toBe(read[0]?.cursor)
+  expect((await open.store.recorded.settled()) > (read[0]?.cursor ?? '')).toBe(true)
 })
 
 test('the change and its entry fall together, and nobody is woken', async () => {

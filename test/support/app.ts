@@ -18,6 +18,7 @@ export type Ground = Pick<
   | keyof ReturnType<typeof createPeopleUseCases>
   | keyof ReturnType<typeof createSecretUseCases>
   | 'listEntries'
+  | 'settledCursor'
   | 'followEntries'
   | 'recordRefusal'
 >
@@ -30,6 +31,8 @@ export interface TestGround {
   readonly sealer: Sealer
   /** What the record's readers and `listPeople` take for the policy in force. */
   policy: Snapshot | undefined
+  /** How often a reader of the record asked for a newer policy. */
+  refreshes: number
   /** An administrator who is signed in: Sam. */
   readonly sam: Caller
   /** Makes an account, unless it is there, and signs it in by a token. */
@@ -62,7 +65,13 @@ export async function testGround(): Promise<TestGround> {
   const open = await openStore(database.url, () => undefined)
   const sealer = createSealer(TEST_KEYRING)
   const policy = (): Snapshot | undefined => ground.policy
-  const record = createRecordUseCases({ store: open.store, wake: open.wake, policy, log: () => undefined })
+  const record = createRecordUseCases({
+    store: open.store,
+    wake: open.wake,
+    policy,
+    refreshPolicy: async () => void ground.refreshes++,
+    log: () => undefined,
+  })
   const app: Ground = {
     ...createPeopleUseCases({ store: open.store, policy }),
     ...createSecretUseCases({ store: open.store, sealer }),
@@ -84,6 +93,7 @@ export async function testGround(): Promise<TestGround> {
     database,
     sealer,
     policy: undefined,
+    refreshes: 0,
     sam,
     async caller(
       name,

@@ -34,6 +34,7 @@ export function fakeApp(given: Partial<App> = {}): { readonly app: App; readonly
     readiness: async () => ({ ready: true, checks: [{ name: 'store', ok: true }] }),
     setupNeeded: async () => false,
     listEntries: async () => ({ ok: true, value: { items: [] } }),
+    settledCursor: async () => ({ ok: true, value: 'c0' }),
     async *followEntries() {
       // Nothing is ever recorded here.
     },

@@ -22,12 +22,14 @@ export interface RecordFilter {
   readonly kinds?: readonly string[]
   /** Whose eyes it is read with; everything when left out. */
   readonly sight?: Sight
+  /** A cursor that `settled` gave: only what stands before it. The newest that is settled when left out. */
+  readonly before?: string
 }
 export interface RecordReader {
   /** Entries after `cursor` (from the start when undefined), oldest first. Throws RangeError for a cursor that never was one. */
   after(cursor: string | undefined, limit: number, filter?: RecordFilter): Promise<readonly RecordedEntry[]>
-  /** The newest cursor there is; undefined while nothing is recorded. */
-  newest(): Promise<string | undefined>
+  /** Where the record is settled up to now: nothing can appear before this cursor any more, and all that comes stands after it. */
+  settled(): Promise<string>
 }
 
 export interface Aggregates {

@@ -6,7 +6,9 @@ import type { Wake } from '../ports/wake.ts'
 export interface RecordDeps {
   readonly store: Store
   readonly wake: Wake
-  /** Says which resources the reader owns; undefined counts as none. */
+  /** Says which resources the reader owns; undefined counts as none, and a follower waits for it. */
   readonly policy: () => Snapshot | undefined
+  /** Read it now: the store has a newer revision than `policy` gave. */
+  readonly refreshPolicy: () => Promise<void>
   readonly log: (message: string) => void
 }

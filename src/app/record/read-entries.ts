@@ -1,4 +1,5 @@
 import type { App, Caller } from '../app.ts'
+import type { Sight } from '../ports/requests.ts'
 import type { RecordedEntry, RecordFilter } from '../ports/store.ts'
 import { ownedBy, sightOf } from '../requests/access.ts'
 import { done, refuse } from '../result.ts'
@@ -40,9 +41,19 @@ export async function listEntries(
   }
 }
 
+/** The same people as may list entries. */
+export async function settledCursor(deps: RecordDeps, caller: Caller): ReturnType<App['settledCursor']> {
+  if (caller.principal.kind === 'service') return refuse('not_permitted', 'services do not read the record')
+  return done(await deps.store.recorded.settled())
+}
+
 /**
- * Entries as they come, from `after` or from now on. Ends when `signal` aborts, and when the caller's token does.
- * Throws when the store does not answer: whoever follows begins again at the last cursor.
+ * Entries as they come, each once and in order, as far as the caller may see them when they are read. Ends when
+ * `signal` aborts, and when the caller's token does. Throws when the store does not answer: whoever follows begins
+ * again at the last cursor.
+ *
+ * INVARIANT: what is settled is asked first, and who the caller is and what they own after that. So no entry is passed
+ * over by eyes that are older than the entry, and the cursor may go on to where the record is settled.
  */
 export async function* followEntries(
   deps: RecordDeps,
@@ -51,36 +62,51 @@ export async function* followEntries(
   signal: AbortSignal,
 ): AsyncGenerator<RecordedEntry, void, undefined> {
   if (caller.principal.kind === 'service') return
+  const { recorded } = deps.store
   const bell = ring(signal)
   const stop = deps.wake.subscribe('', bell.ring)
   try {
-    let cursor = after ?? (await deps.store.recorded.newest())
+    let cursor = after
     while (!signal.aborted) {
       bell.reset()
-      // Before each look: roles, teams and the token itself may have gone meanwhile.
-      const now = await stillThere(deps, caller)
-      if (now === undefined) return
-      const found = await deps.store.recorded.after(
-        cursor,
-        USUAL,
-        filterFor(deps, now, resource === undefined ? {} : { resource }),
-      )
-      for (const entry of found) {
-        if (signal.aborted) return
-        yield entry
-        cursor = entry.cursor
+      const settled = await recorded.settled()
+      const eyes = await eyesOf(deps, caller)
+      if (eyes === 'gone') return
+      if (eyes !== 'not now') {
+        const filter = { sight: eyes, before: settled, ...(resource === undefined ? {} : { resource }) }
+        const found = await recorded.after(cursor, USUAL, filter)
+        for (const entry of found) {
+          if (signal.aborted) return
+          yield entry
+          cursor = entry.cursor
+        }
+        if (found.length === USUAL) continue
+        // A cursor from before the store was restored may be further: it stays.
+        if (settled > cursor) cursor = settled
       }
-      if (found.length < USUAL) await bell.heard(LOOK_MS)
+      await bell.heard(LOOK_MS)
     }
   } finally {
     stop()
   }
 }
 
-async function stillThere({ store }: RecordDeps, caller: Caller): Promise<Caller | undefined> {
-  if (!(await store.people.isLive(caller.token))) return undefined
-  const principal = await store.people.find(caller.principal.id)
-  return principal && { ...caller, principal }
+/**
+ * With whose eyes the caller reads from this moment on: roles, teams and the token itself may have gone since the last
+ * look. `not now` while nobody can tell what they own.
+ */
+async function eyesOf(deps: RecordDeps, caller: Caller): Promise<Sight | 'gone' | 'not now'> {
+  const { people, documents } = deps.store
+  if (!(await people.isLive(caller.token))) return 'gone'
+  const principal = await people.find(caller.principal.id)
+  if (principal === undefined) return 'gone'
+  const now = { ...caller, principal }
+  const regardless = sightOf(now, [])
+  if (regardless.kind === 'all') return regardless
+  const revision = await documents.currentRevision()
+  if ((deps.policy()?.revision ?? -1) < revision) await deps.refreshPolicy()
+  const policy = deps.policy()
+  return policy === undefined || policy.revision < revision ? 'not now' : sightOf(now, ownedBy(now, policy))
 }
 
 /** Rung by a wake or the end of the signal; heard once, at the latest after the given time. */

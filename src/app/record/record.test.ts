@@ -1,9 +1,12 @@
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestGround } from '../../../test/support/app.ts'
 import { accepted, ADDRESS, testGround } from '../../../test/support/app.ts'
+import { testDatabase } from '../../../test/support/database.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { openStore } from '../../store/open-store.ts'
 import type { Caller } from '../app.ts'
+import type { RecordedEntry } from '../ports/store.ts'
 import { createRefusalRecorder } from './record-refusals.ts'
 
 let ground: TestGround
@@ -11,6 +14,31 @@ beforeAll(async () => {
   ground = await testGround()
 })
 afterAll(() => ground.close())
+
+/** Mia's team owns shop-db, and nobody owns anything else. */
+const OWNED = {
+  revision: 0,
+  teams: new Map([['payments', { name: 'payments', members: ['mia'] }]]),
+  resources: new Map([['shop-db', { name: 'shop-db', owners: [{ layer: 'service', team: 'payments', decides: [] }] }]]),
+} as unknown as Snapshot
+const NOTHING_OWNED = { revision: 0, teams: new Map(), resources: new Map() } as unknown as Snapshot
+
+/** Follows in the background; `end` stops it and waits. */
+function follow(caller: Caller, after: string) {
+  const stop = new AbortController()
+  const heard: RecordedEntry[] = []
+  const following = (async () => {
+    for await (const entry of ground.app.followEntries(caller, { after }, stop.signal)) heard.push(entry)
+  })()
+  return {
+    heard,
+    subjects: () => heard.map((entry) => entry.subject),
+    async end() {
+      stop.abort()
+      await following
+    },
+  }
+}
 
 const seen = async (caller: Caller, filter: Parameters<TestGround['app']['listEntries']>[1] = {}) =>
   accepted(await ground.app.listEntries(caller, { limit: 500, ...filter })).items.map((entry) => entry.subject)
@@ -36,12 +64,7 @@ test('whoever has no role reads what they did, their account, and the resources 
     anas.filter((subject) => !['account/ana', 'thing/of-ana'].includes(subject) && !subject.startsWith('token/ana/')),
   ).toEqual([])
   // Owning a resource shows what belongs to it, and nothing of another.
-  ground.policy = {
-    teams: new Map([['payments', { name: 'payments', members: ['mia'] }]]),
-    resources: new Map([
-      ['shop-db', { name: 'shop-db', owners: [{ layer: 'service', team: 'payments', decides: [] }] }],
-    ]),
-  } as unknown as Snapshot
+  ground.policy = OWNED
   const mias = await seen(mia)
   expect(mias).toContain('thing/on-shop-db')
   expect(mias).not.toContain('thing/on-other-db')
@@ -82,10 +105,10 @@ test('a follower hears what comes, in order, from another replica too, and only 
   const replica = await openStore(ground.database.url, () => undefined)
   const stop = new AbortController()
   const heard: string[] = []
-  const from = await ground.open.store.recorded.newest()
+  const after = accepted(await ground.app.settledCursor(ana))
+  ground.policy = NOTHING_OWNED
   const following = (async () => {
-    for await (const entry of ground.app.followEntries(ana, from === undefined ? {} : { after: from }, stop.signal))
-      heard.push(entry.subject)
+    for await (const entry of ground.app.followEntries(ana, { after }, stop.signal)) heard.push(entry.subject)
   })()
   try {
     for (let n = 0; n < 5; n++) {
@@ -102,11 +125,127 @@ test('a follower hears what comes, in order, from another replica too, and only 
   }
 })
 
+test('nothing is passed over while nobody can tell what the follower owns', async () => {
+  const mia = await ground.caller('mia')
+  const after = accepted(await ground.app.settledCursor(mia))
+  ground.policy = undefined
+  const follower = follow(mia, after)
+  try {
+    await note('doubt/owned', { actor: 'sam', resource: 'shop-db' })
+    await note('doubt/own', { actor: 'mia' })
+    // A policy that is older than the one in force is as good as none.
+    await expect.poll(() => ground.refreshes).toBeGreaterThan(1)
+    expect(follower.heard).toEqual([])
+    ground.policy = OWNED
+    await expect.poll(follower.subjects).toEqual(['doubt/owned', 'doubt/own'])
+  } finally {
+    ground.policy = undefined
+    await follower.end()
+  }
+})
+
+test('what was under way when following began is heard, though it began before', async () => {
+  const sam = ground.sam
+  const inside = Promise.withResolvers<undefined>()
+  const goOn = Promise.withResolvers<undefined>()
+  const slow = ground.open.store.transaction(async (tx) => {
+    await tx.record.append({ kind: 'test.noted', subject: 'slow/1', body: {} })
+    inside.resolve(undefined)
+    await goOn.promise
+  })
+  await inside.promise
+  await note('quick/1')
+  const after = accepted(await ground.app.settledCursor(sam))
+  const follower = follow(sam, after)
+  try {
+    goOn.resolve(undefined)
+    await slow
+    await expect.poll(follower.subjects).toEqual(['slow/1', 'quick/1'])
+  } finally {
+    await follower.end()
+  }
+})
+
+test('another database of the same server, and readers of ours, may sit in a transaction: entries come all the same', async () => {
+  const beside = await testDatabase()
+  const reader = new pg.Client({ connectionString: ground.database.url })
+  const writer = new pg.Client({ connectionString: beside.url })
+  await Promise.all([reader.connect(), writer.connect()])
+  const follower = follow(ground.sam, accepted(await ground.app.settledCursor(ground.sam)))
+  try {
+    await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM record')
+    await writer.query('BEGIN; CREATE TABLE t (); SELECT pg_current_xact_id()')
+    await note('beside/1')
+    await expect.poll(follower.subjects).toEqual(['beside/1'])
+  } finally {
+    await follower.end()
+    await Promise.all([reader.end(), writer.end()])
+    await beside.close()
+  }
+})
+
+test('under many transactions of different lengths every follower hears what they may see: in order, once, and on after coming back', async () => {
+  ground.policy = OWNED
+  const people = {
+    ana: await ground.caller('ana'),
+    mia: await ground.caller('mia'),
+    olu: await ground.caller('olu', { roles: ['auditor'] }),
+    sam: ground.sam,
+  }
+  const replica = await openStore(ground.database.url, () => undefined)
+  const after = accepted(await ground.app.settledCursor(ground.sam))
+  const followers = Object.entries(people).map(([name, caller]) => ({ name, caller, whole: follow(caller, after) }))
+  // One who comes back again and again with the last cursor, as a browser does.
+  const restless: string[] = []
+  const leave = new AbortController()
+  const comingBack = (async () => {
+    for (let last = after; !leave.signal.aborted;) {
+      const stop = AbortSignal.any([leave.signal, AbortSignal.timeout(40)])
+      for await (const entry of ground.app.followEntries(people.mia, { after: last }, stop)) {
+        restless.push(entry.subject)
+        last = entry.cursor
+        if (restless.length % 7 === 0) break
+      }
+    }
+  })()
+  try {
+    await Promise.all(
+      Array.from({ length: 12 }, async (_, writer) => {
+        const { store } = writer % 2 === 0 ? ground.open : replica
+        for (let n = 0; n < 12; n++)
+          await store.transaction(async (tx) => {
+            const actor = ['ana', 'mia', 'sam'][(writer + n) % 3] ?? 'sam'
+            const resource = ['shop-db', 'other-db'][n % 2] ?? 'shop-db'
+            const entry = { kind: 'test.noted', actor, resource, body: {} }
+            await tx.record.append({ ...entry, subject: `stress/${writer}.${n}.first` })
+            await new Promise((resolve) => setTimeout(resolve, ((writer * 7 + n * 13) % 10) * 3))
+            await tx.record.append({ ...entry, subject: `stress/${writer}.${n}.second` })
+          })
+      }),
+    )
+    for (const { name, caller, whole } of followers) {
+      const wanted = (await seen(caller, { after })).filter((subject) => subject.startsWith('stress/'))
+      expect([name, wanted.length > 90]).toEqual([name, true])
+      await expect.poll(() => whole.subjects().filter((s) => s.startsWith('stress/'))).toEqual(wanted)
+      const cursors = whole.heard.map((entry) => entry.cursor)
+      expect(cursors).toEqual([...new Set(cursors)].toSorted())
+    }
+    const mias = (await seen(people.mia, { after })).filter((subject) => subject.startsWith('stress/'))
+    await expect.poll(() => restless.filter((s) => s.startsWith('stress/'))).toEqual(mias)
+  } finally {
+    leave.abort()
+    await Promise.all([comingBack, ...followers.map(({ whole }) => whole.end())])
+    await replica.close()
+    ground.policy = undefined
+  }
+})
+
 test('following ends when the token does', async () => {
   const lee = await ground.caller('lee')
+  const after = accepted(await ground.app.settledCursor(lee))
   const following = (async () => {
     const heard = []
-    for await (const entry of ground.app.followEntries(lee, {}, new AbortController().signal)) heard.push(entry)
+    for await (const entry of ground.app.followEntries(lee, { after }, new AbortController().signal)) heard.push(entry)
     return heard
   })()
   accepted(await ground.app.updatePerson(ground.sam, 'lee', { disabled: true }))

@@ -13,12 +13,15 @@ export async function run(cli: Cli, { resource }: { readonly resource?: string }
   await interruptible(cli, async (signal) => {
     let after: string | undefined
     let lost = false
-    if (!cli.wantsJson) cli.note('Watching. Ctrl-C ends it.')
     while (!signal.aborted) {
       try {
-        for await (const entry of client.events(optional({ after, resource }), signal)) {
-          if (lost) cli.note('back')
+        const opened = (cursor: string): void => {
+          if (after === undefined) cli.note('Watching. Ctrl-C ends it.')
+          else if (lost) cli.note('back')
           lost = false
+          after ??= cursor
+        }
+        for await (const entry of client.events(optional({ after, resource }), signal, opened)) {
           after = entry.cursor
           if (cli.wantsJson) cli.json({ ...entry })
           else cli.print(entryLine(cli, entry))
