@@ -7,11 +7,11 @@ import type { Bind } from '../../wire/postgres/frontend.ts'
 import type { Desk, Protocol } from './desk.ts'
 import { holdForReview, Interruptible } from './hold.ts'
 import type { HoldResult } from './hold.ts'
-import { withEstimate } from './judge.ts'
 import type { Bench } from './judge.ts'
 import { maskSecrets } from './run.ts'
 import { estimateOf } from './settle.ts'
-import type { Work } from './work.ts'
+import { withEstimate } from '../../app/gateway/work.ts'
+import type { Work } from '../../app/gateway/work.ts'
 
 /** One statement as the client sent it: a Query, or a Bind with the Parse that it binds. */
 export interface Asked {

@@ -10,7 +10,7 @@ import { Run } from './run.ts'
 import type { SessionParts } from './session-parts.ts'
 import { PreparedStatements } from './statements.ts'
 import type { Expected, TargetLine } from './target-line.ts'
-import type { Work } from './work.ts'
+import type { Work } from '../../app/gateway/work.ts'
 
 export type Protocol = 'simple' | 'extended'
 

@@ -1,17 +1,16 @@
 import type { CatalogueWatch } from '../../app/ports/catalogue.ts'
 import type { GatewayApp } from '../../app/ports/gateway.ts'
 import type { Classified, Classifier } from '../../classify/postgres/shape.ts'
-import type { Action, Context, Estimate } from '../../domain/action.ts'
+import type { Action, Context } from '../../domain/action.ts'
 import type { ResourceName } from '../../domain/ids.ts'
-import { combine } from '../../domain/policy/combine.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { DecisionScope, Snapshot } from '../../domain/policy/snapshot.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Verb } from '../../domain/verb.ts'
 import type { PreparedStatements } from './statements.ts'
 import type { TargetState } from './target-state.ts'
-import { planWork } from './work.ts'
-import type { Work } from './work.ts'
+import { decideActions, planWork } from '../../app/gateway/work.ts'
+import type { Work } from '../../app/gateway/work.ts'
 
 /** A policy and what it says about this principal on this resource. */
 export interface Bench {
@@ -108,14 +107,6 @@ export class Judge {
 
   /** Undefined for an empty text, which does nothing. */
   decide(actions: readonly Action[], bench: Bench): Decision | undefined {
-    const first = actions[0]
-    if (first === undefined) return undefined
-    const context = this.context()
-    if (actions.length === 1) return bench.scope.decide(first, context)
-    return combine(actions.map((action) => bench.scope.decide(action, context)))
+    return decideActions(actions, bench.scope, this.context())
   }
 }
-
-/** The same actions, with what the planner guesses. */
-export const withEstimate = (actions: readonly Action[], estimate: Estimate | undefined): readonly Action[] =>
-  estimate === undefined ? actions : actions.map((action) => ({ ...action, facts: { ...action.facts, estimate } }))

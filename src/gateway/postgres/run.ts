@@ -5,7 +5,7 @@ import type { StatementEntry } from '../../domain/session/session.ts'
 import type { Classified } from '../../classify/postgres/shape.ts'
 import type { Leave } from './hold.ts'
 import type { RunListener } from './target-line.ts'
-import type { Work } from './work.ts'
+import type { Work } from '../../app/gateway/work.ts'
 
 /** The text as people may see it: literals that are secrets replaced. Ranges are UTF-8 bytes of `text`. */
 export function maskSecrets(text: string, classified: Classified): string {

@@ -5,11 +5,11 @@ import type { Told } from '../../wire/postgres/encode.ts'
 import type { Asked } from './ask-people.ts'
 import { askPeople } from './ask-people.ts'
 import type { Cleared, Desk } from './desk.ts'
-import { withEstimate } from './judge.ts'
 import { record } from './run.ts'
 import { readJson, STATE_QUERY } from './target-state.ts'
 import { failure, notice, notUnderstood, refusedByPolicy, roughly } from './told.ts'
-import type { Work } from './work.ts'
+import { NOTHING, weigh } from '../../app/gateway/work.ts'
+import type { Work } from '../../app/gateway/work.ts'
 
 export type Verdict =
   | ({ readonly kind: 'go' } & Cleared)
@@ -19,15 +19,6 @@ export type Verdict =
 
 const GONE: Verdict = { kind: 'gone' }
 const SYNC_FIRST = 'a simple query inside a pipeline is not understood here; send Sync first'
-/** An empty text does nothing, and needs no rule. */
-const NOTHING: Extract<Decision, { outcome: 'allow' }> = {
-  outcome: 'allow',
-  cause: 'rule',
-  rules: [],
-  failures: [],
-  recording: 'standard',
-  waived: [],
-}
 
 /** The way of what policy plainly allows: no waiting, no store. Undefined for everything else. */
 export function clearAtOnce(desk: Desk, text: string): Cleared | undefined {
@@ -79,9 +70,12 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
     }
     const bench = judge.bench()
     if (bench === undefined) return refused(failure('policy could not be read; nothing passes until it can'))
-    const needsEstimate = judge.needsEstimate(work, bench)
-    const actions = needsEstimate ? withEstimate(work.actions, await estimateOf(desk, work, asked)) : work.actions
-    const decision = judge.decide(actions, bench) ?? NOTHING
+    const { actions, decision } = await weigh(
+      work,
+      bench.scope,
+      () => judge.context(),
+      () => estimateOf(desk, work, asked),
+    )
     if (decision.outcome === 'deny') {
       app.refused({ session, principal, resource, actions, decision, revision: bench.snapshot.revision })
       recorded(decision, 'refused', '42501')

@@ -1,6 +1,9 @@
 import type { Classified, SessionEffect, StatementShape } from '../../classify/postgres/shape.ts'
-import type { Action } from '../../domain/action.ts'
+import type { Action, Context, Estimate } from '../../domain/action.ts'
 import type { ResourceName } from '../../domain/ids.ts'
+import { combine } from '../../domain/policy/combine.ts'
+import type { Decision } from '../../domain/policy/decision.ts'
+import type { DecisionScope } from '../../domain/policy/snapshot.ts'
 import type { Verb } from '../../domain/verb.ts'
 
 /** One client message, ready to be decided: what it does, and what must be watched when it runs. */
@@ -113,6 +116,49 @@ export function planWork(
       .find((words) => words !== undefined),
     syntaxError: false,
   }
+}
+
+/** An empty text does nothing, and needs no rule. */
+export const NOTHING: Extract<Decision, { outcome: 'allow' }> = {
+  outcome: 'allow',
+  cause: 'rule',
+  rules: [],
+  failures: [],
+  recording: 'standard',
+  waived: [],
+}
+
+/** The decision on all of them, by the strictest. Undefined for an empty text, which does nothing. */
+export function decideActions(
+  actions: readonly Action[],
+  scope: DecisionScope,
+  context: Context,
+): Decision | undefined {
+  const [first, ...more] = actions
+  if (first === undefined) return undefined
+  if (more.length === 0) return scope.decide(first, context)
+  return combine(actions.map((action) => scope.decide(action, context)))
+}
+
+/** The same actions, with what the planner guesses. */
+export const withEstimate = (actions: readonly Action[], estimate: Estimate | undefined): readonly Action[] =>
+  estimate === undefined ? actions : actions.map((action) => ({ ...action, facts: { ...action.facts, estimate } }))
+
+/**
+ * What policy says to a message, with the planner's guess where a rule that may match reads it. The gateway enforces
+ * this and `explain` shows it.
+ * @param estimate asked only where it is wanted and planning runs nothing (61c); undefined when it cannot be had.
+ */
+export async function weigh(
+  work: Work,
+  scope: DecisionScope,
+  context: () => Context,
+  estimate: () => Promise<Estimate | undefined>,
+): Promise<{ readonly actions: readonly Action[]; readonly decision: Decision }> {
+  const wanted = work.estimable && work.verbs.some((verb) => scope.needsEstimate(verb))
+  const guess = wanted ? await estimate() : undefined
+  const actions = withEstimate(work.actions, guess)
+  return { actions, decision: decideActions(actions, scope, context()) ?? NOTHING }
 }
 
 /** An action without facts, for what cannot even be classified. */
