@@ -99,6 +99,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     keeper,
     classifier,
     targets: control,
+    catalogue,
     openTarget: async ({ target, credential }) => {
       if (credential === undefined) return done(target)
       const password = await readCredential(credential)

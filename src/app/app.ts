@@ -96,7 +96,9 @@ export interface TestOutcome {
 
 /** What `explain` shows; the same decide as enforcement, with a trace. */
 export interface Explained {
+  /** The strongest of them. */
   readonly verb: string
+  readonly verbs: readonly string[]
   readonly decision: Decision['outcome']
   readonly rules: readonly string[]
   /** `1 of team payments (mia, dev)` in data. */
@@ -106,6 +108,8 @@ export interface Explained {
   readonly trace: readonly RuleTrace[]
   /** The nearest change that would flip the outcome, in words. */
   readonly flip?: string
+  /** What was given, or what the target's planner guessed; absent where no rule reads it. */
+  readonly estimate?: { readonly rows: number; readonly cost: number }
   readonly revision: Revision
 }
 export interface RuleTrace {
@@ -146,6 +150,8 @@ export interface RequestView {
   readonly url: string
   /** The reader may know that it exists and how it stands, not what it says (the access table's `metadata`): the edge leaves out subject, reason and words. */
   readonly metadataOnly?: true
+  /** Why those who may answer it can never meet what it needs, in one sentence; only while it is pending. */
+  readonly unanswerable?: string
   readonly may: Readonly<
     Record<'approve' | 'deny' | 'withdraw' | 'retry' | 'extend' | 'done' | 'revoke', true | Refusal>
   >
@@ -234,6 +240,8 @@ export interface App {
   checkDocuments(caller: Caller, files: readonly DocumentFile[] | undefined): WriteResult<readonly Finding[]>
   testDocuments(caller: Caller, files: readonly DocumentFile[] | undefined): WriteResult<readonly TestOutcome[]>
   explain(caller: Caller, input: ExplainInput): WriteResult<Explained>
+  /** One answer a question, in their order. */
+  explainAll(caller: Caller, inputs: readonly ExplainInput[]): Promise<readonly Result<Explained>[]>
   explainRequest(caller: Caller, id: string): WriteResult<Explained>
   listRevisions(
     caller: Caller,

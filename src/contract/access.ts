@@ -42,8 +42,8 @@ export const ACCESS = {
   read_recordings: row('no', 'own', 'own', 'no', 'yes', 'no', 'no'),
   /** Names and facts of resources, teams and rules: whoever may ask must be able to find what to ask for. */
   read_catalogue: row('yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes'),
-  /** Asking what policy would say. For somebody else only as admin or auditor. */
-  explain: row('own', 'own', 'own', 'yes', 'yes', 'own', 'own'),
+  /** Asking what policy would say, for anybody. Agents and machines ask for themselves and their sponsor. */
+  explain: row('yes', 'yes', 'yes', 'yes', 'yes', 'own', 'own'),
   /** One's own sign-in and tokens. */
   own_account: row('own', 'own', 'own', 'own', 'own', 'own', 'own'),
   /** Accounts, roles, tokens of machines, sealed secrets. */

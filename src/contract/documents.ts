@@ -94,7 +94,9 @@ export const ExplainInput = z
 
 export const Explained = z
   .object({
+    /** One: the strongest of `verbs`. */
     verb: z.string(),
+    verbs: z.array(z.string()),
     decision: z.enum(['allow', 'hold', 'deny']),
     rules: z.array(z.string()),
     reviews: z.array(z.object({ key: z.string(), count: z.int(), people: z.array(z.string()) })),
@@ -112,6 +114,8 @@ export const Explained = z
       }),
     ),
     flip: z.string().optional(),
+    /** Given, or guessed by the target's planner; absent where no rule reads it. */
+    estimate: z.object({ rows: z.number(), cost: z.number() }).optional(),
     revision: RevisionNumber,
   })
   .meta({ id: 'Explained', description: 'The same decision as enforcement would make, with every rule it looked at' })

@@ -24,3 +24,25 @@ export const NAMED_VERBS = VERBS.filter((verb): verb is NamedVerb => verb !== 'u
 
 const known: ReadonlySet<string> = new Set(VERBS)
 export const isVerb = (text: string): text is Verb => known.has(text)
+
+/** The verb that weighs most first. `unknown` may be anything, so it outweighs all. */
+const BY_WEIGHT: readonly Verb[] = [
+  'unknown',
+  'admin',
+  'exec',
+  'shell',
+  'schema',
+  'delete',
+  'write',
+  'export',
+  'transfer',
+  'apply',
+  'run',
+  'assume',
+  'forward',
+  'read',
+  'connect',
+]
+
+/** The one verb that names what several together are. Undefined for none. */
+export const strongest = (verbs: readonly Verb[]): Verb | undefined => BY_WEIGHT.find((verb) => verbs.includes(verb))

@@ -1,5 +1,5 @@
 import { fakeApp, pendingView } from '../support/fake-app.ts'
-import type { App, RequestView, ResourceView } from '../../src/app/app.ts'
+import type { App, ExplainInput, RequestView, ResourceView } from '../../src/app/app.ts'
 import { done, refuse } from '../../src/app/result.ts'
 import type {
   Digest,
@@ -246,41 +246,45 @@ function shopApp(): Partial<App> {
           differences: ['decision: expected allow, is hold'],
         },
       ]),
-    explain: async (_, input) =>
-      input.on !== 'shop-db'
-        ? refuse('not_found')
-        : done({
-            verb: 'delete',
-            decision: 'hold' as const,
-            rules: ['prod-writes'],
-            reviews: [{ key: 'team:payments', count: 1, people: ['mia', 'dev'] }],
-            cause: 'rule',
-            trace: [
-              {
-                rule: 'never-drop',
-                effect: 'deny' as const,
-                matched: false,
-                path: 'rules.yaml',
-                line: 12,
-                clauses: [
-                  { text: 'action.sql.statements.exists(s, s == "DROP DATABASE")', holds: false, saw: '["DELETE"]' },
-                ],
-              },
-              {
-                rule: 'prod-writes',
-                effect: 'hold' as const,
-                matched: true,
-                path: 'rules.yaml',
-                line: 2,
-                clauses: [{ text: 'env: prod', holds: true, saw: 'prod' }],
-              },
-            ],
-            flip: 'resource.env were not prod: nothing would match',
-            revision: 3 as Revision,
-          }),
+    explain: async (_, input) => explained(input),
+    explainAll: async (_, inputs) => inputs.map(explained),
     listPeople: async () => done([]),
   }
 }
+
+const explained = (input: ExplainInput) =>
+  input.on !== 'shop-db'
+    ? refuse('not_found')
+    : done({
+        verb: 'delete',
+        verbs: ['read', 'delete'],
+        decision: 'hold' as const,
+        rules: ['prod-writes'],
+        reviews: [{ key: 'team:payments', count: 1, people: ['mia', 'dev'] }],
+        cause: 'rule',
+        trace: [
+          {
+            rule: 'never-drop',
+            effect: 'deny' as const,
+            matched: false,
+            path: 'rules.yaml',
+            line: 12,
+            clauses: [
+              { text: 'action.sql.statements.exists(s, s == "DROP DATABASE")', holds: false, saw: '["DELETE"]' },
+            ],
+          },
+          {
+            rule: 'prod-writes',
+            effect: 'hold' as const,
+            matched: true,
+            path: 'rules.yaml',
+            line: 2,
+            clauses: [{ text: 'env: prod', holds: true, saw: 'prod' }],
+          },
+        ],
+        flip: 'resource.env were not prod: nothing would match',
+        revision: 3 as Revision,
+      })
 
 export const worlds: Readonly<Record<string, () => App>> = {
   shop: () => fakeApp(shopApp()).app,

@@ -99,7 +99,11 @@ export async function httpWorld(): Promise<HttpWorld> {
     clock,
     keeper,
     classifier,
-    targets: { probe: async () => ({ ok: false, message: 'nobody is asked in this test' }) },
+    targets: {
+      probe: async () => ({ ok: false, message: 'nobody is asked in this test' }),
+      estimate: async () => undefined,
+    },
+    catalogue: { watch: () => Promise.reject(new Error('nobody is asked in this test')), close: async () => undefined },
     openTarget: async (profile) => done(profile.target),
     gateway: { host: 'localhost', port: 7432 },
     cursorKey,

@@ -1,7 +1,8 @@
 import type { App } from '../app.ts'
 import { applyDocuments } from './apply.ts'
 import type { DocumentDeps } from './deps.ts'
-import { explain, explainRequest } from './explain.ts'
+import { explain, explainAll } from './explain.ts'
+import { explainRequest } from './explain-request.ts'
 import {
   checkDocuments,
   diffDocuments,
@@ -20,6 +21,7 @@ export type DocumentUseCases = Pick<
   | 'checkDocuments'
   | 'testDocuments'
   | 'explain'
+  | 'explainAll'
   | 'explainRequest'
   | 'listRevisions'
   | 'exportDocuments'
@@ -35,6 +37,7 @@ export const createDocumentUseCases = (deps: DocumentDeps): DocumentUseCases => 
   checkDocuments: checkDocuments(deps),
   testDocuments: testDocuments(deps),
   explain: explain(deps),
+  explainAll: explainAll(deps),
   explainRequest: explainRequest(deps),
   listRevisions: listRevisions(deps),
   exportDocuments: exportDocuments(deps),

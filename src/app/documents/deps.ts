@@ -1,6 +1,7 @@
 import type { Classifier } from '../../classify/postgres/shape.ts'
 import type { Profile } from '../../domain/profile/profile.ts'
 import type { Caller, TokenScope } from '../app.ts'
+import type { CatalogueSource } from '../ports/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { OpenTarget, TargetControl } from '../ports/target.ts'
@@ -13,7 +14,8 @@ export interface DocumentDeps {
   readonly clock: Clock
   readonly keeper: PolicyKeeper
   readonly classifier: Classifier
-  readonly targets: Pick<TargetControl, 'probe'>
+  readonly targets: Pick<TargetControl, 'probe' | 'estimate'>
+  readonly catalogue: CatalogueSource
   /** The target with its password. Refuses with words when the password cannot be had. */
   readonly openTarget: (profile: Profile) => Promise<Result<OpenTarget>>
   /** Where clients reach the gateway, for the line that people copy. */

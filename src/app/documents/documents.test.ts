@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest
 import type { TestDatabase } from '../../../test/support/database.ts'
 import { testDatabase } from '../../../test/support/database.ts'
 import { createClassifier } from '../../classify/postgres/classifier.ts'
-import type { Classifier } from '../../classify/postgres/shape.ts'
+import type { Classifier, TargetCatalogue } from '../../classify/postgres/shape.ts'
+import type { Estimate } from '../../domain/action.ts'
 import type { PrincipalId, ResourceName, Revision, TokenId } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { OpenStore } from '../../store/open-store.ts'
@@ -28,6 +29,11 @@ let keeper: PolicyKeeper
 let app: DocumentUseCases
 let requests: Pick<App, 'review' | 'getRequest'>
 let clock = 0
+/** What the target says of itself; undefined for one that cannot be reached. */
+let catalogue: TargetCatalogue | undefined
+let guess: Estimate | undefined
+let planned: string[] = []
+let watching = 0
 
 const person = (id: string, more: Partial<Principal> = {}): Principal => ({
   id: id as PrincipalId,
@@ -61,6 +67,10 @@ beforeEach(async () => {
   open = await openStore(database.url, () => undefined)
   await add(...CAST)
   clock = 0
+  catalogue = undefined
+  guess = undefined
+  planned = []
+  watching = 0
   keeper = await keepPolicy({ store: open.store, wake: open.wake, monotonic: () => clock, log: () => undefined })
   const shared = { store: open.store, clock: open.clock, cursorKey: randomBytes(32) }
   app = createDocumentUseCases({
@@ -72,6 +82,19 @@ beforeEach(async () => {
         target.host === 'shop.internal'
           ? { ok: true, version: '18.4', superuser: false }
           : { ok: false, message: 'nobody listens there' },
+      estimate: async (_target, _database, text) => {
+        planned.push(text)
+        return guess
+      },
+    },
+    catalogue: {
+      watch: async () => {
+        if (catalogue === undefined) throw new Error('nobody listens there')
+        const found = catalogue
+        watching++
+        return { current: () => found, refresh: async () => undefined, release: () => void watching-- }
+      },
+      close: async () => undefined,
     },
     openTarget: async (profile) => done({ ...profile.target }),
     gateway: { host: 'localhost', port: 7432 },
@@ -136,6 +159,7 @@ test('three lines: applied, and told what people need to know next', async () =>
     'ledger: not reachable: nobody listens there',
     'ledger: type postgres, inferred from connect',
     'ledger: incomplete; everything on it is held for team security until an owner and a classification are set',
+    'ledger: nobody can answer: no team security exists; an administrator names one with hp apply',
     'ledger: connect with psql "host=localhost port=7432 dbname=ledger user=$USER"',
   ])
   expect(keeper.current()?.resources.get('ledger' as ResourceName)).toMatchObject({
@@ -352,7 +376,8 @@ test('explain gives the decision, every rule with what it saw, and what would fl
   const { estimate: _estimate, ...unplanned } = ask
   expect(value(await app.explain(caller(named('ana')), unplanned))).toMatchObject({
     cause: 'expression_failed',
-    message: 'rule big: action.estimate: not known',
+    message:
+      'shop-db was not asked (it cannot be reached): assumed to have nothing of its own; rule big: action.estimate: not known',
     rules: ['prod-writes'],
   })
   expect(value(await app.explain(caller(named('ana')), { as: 'ana', on: 'shop-db', sql: 'SELEC 1' }))).toMatchObject({
@@ -364,13 +389,80 @@ test('explain gives the decision, every rule with what it saw, and what would fl
   expect(value(await app.explain(caller(named('ana')), { as: 'ana', on: 'shop-db', sql: 'SELECT 1' })).flip).toBe(
     'Without rule reads it would be: hold.',
   )
-  expect(await app.explain(caller(named('mia')), ask)).toMatchObject({ ok: false, refusal: 'not_permitted' })
+  // Any user for anybody; agents and services for themselves and their sponsor.
+  expect(await app.explain(caller(named('mia')), ask)).toMatchObject({ ok: true })
+  expect(await app.explain(caller(BOT), ask)).toMatchObject({ ok: true })
+  expect(await app.explain(caller(BOT), { ...ask, as: 'mia' })).toMatchObject({ ok: false, refusal: 'not_permitted' })
+  expect(await app.explain(caller(CI), ask)).toMatchObject({ ok: false, refusal: 'not_permitted' })
   expect(await app.explain(caller(OLU), ask)).toMatchObject({ ok: true })
   expect(await app.explain(caller(named('ana')), { ...ask, on: 'nowhere' })).toMatchObject({
     ok: false,
     refusal: 'not_found',
   })
   expect(await app.explainRequest(caller(named('ana')), 'HP-999')).toMatchObject({ ok: false, refusal: 'not_found' })
+})
+
+const EMPTY: TargetCatalogue = {
+  version: '1',
+  functions: new Set(),
+  operators: new Set(),
+  relations: new Map(),
+  harmlessTypes: new Set(),
+  otherTypes: new Set(),
+  userCasts: false,
+}
+
+test('explain asks the target for what it has and what it would plan, as the gateway does', async () => {
+  const BIG = `---
+kind: Rule
+name: big
+on: {verbs: [write, delete]}
+when: action.estimate.rows > 1000
+hold: {reviews: [{from: "team:security"}]}
+`
+  value(await apply(`${BASE}${BIG}`))
+  catalogue = { ...EMPTY, functions: new Set(['lower']) }
+  guess = { rows: 5_000, cost: 10 }
+  const as = async (who: string, sql: string, more: object = {}) =>
+    value(await app.explain(caller(named(who)), { as: 'ana', on: 'shop-db', sql, ...more }))
+
+  const DELETE = 'DELETE FROM carts WHERE id = 1'
+  expect(await as('ana', DELETE)).toMatchObject({ rules: ['big', 'prod-writes'], cause: 'rule', estimate: guess })
+  expect(planned).toEqual([DELETE])
+  // What somebody gives counts instead; what no rule reads is not asked for, nor what might run code when it is planned.
+  expect((await as('ana', DELETE, { estimate: { rows: 5 } })).rules).toEqual(['prod-writes'])
+  expect((await as('ana', 'SELECT 1')).message).toBeUndefined()
+  expect(await as('ana', `DELETE FROM carts WHERE note = lower('A')`)).toMatchObject({
+    verb: 'exec',
+    verbs: ['delete', 'exec'],
+  })
+  expect(planned).toEqual([DELETE])
+  // The strongest verb stands for all.
+  expect(await as('ana', 'WITH d AS (DELETE FROM carts RETURNING *) SELECT * FROM d')).toMatchObject({ verb: 'delete' })
+  expect(await as('ana', '')).toMatchObject({ decision: 'allow', verb: 'connect', verbs: [] })
+  expect(await as('ana', "SET client_encoding = 'SJIS'")).toMatchObject({ decision: 'deny' })
+  // A planner that gives nothing leaves the rule in doubt, and the answer says so.
+  guess = undefined
+  expect(await as('ana', DELETE)).toMatchObject({
+    cause: 'expression_failed',
+    message: 'the planner gave no estimate; rule big: action.estimate: not known',
+  })
+  expect(watching).toBe(0)
+})
+
+test('a batch is answered in order, by one look at each target', async () => {
+  value(await apply(BASE))
+  catalogue = EMPTY
+  const questions = Array.from({ length: 300 }, (_, n) => ({
+    as: n % 7 === 0 ? 'nobody' : 'ana',
+    on: 'shop-db',
+    sql: n % 2 === 0 ? 'SELECT 1' : `DELETE FROM carts WHERE id = ${n}`,
+  }))
+  const answers = await app.explainAll(caller(named('ana')), questions)
+  expect(answers.map((answer) => (answer.ok ? answer.value.verb : answer.refusal))).toEqual(
+    questions.map(({ as }, n) => (as === 'nobody' ? 'not_found' : n % 2 === 0 ? 'read' : 'delete')),
+  )
+  expect(watching).toBe(0)
 })
 
 test('tests run against the files, or against what is in force, and say what differed', async () => {

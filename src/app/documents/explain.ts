@@ -1,177 +1,163 @@
-import type { Action, Context } from '../../domain/action.ts'
+import type { Action, Context, Estimate } from '../../domain/action.ts'
 import type { PrincipalId, ResourceName } from '../../domain/ids.ts'
 import type { PolicyScope, PolicySnapshot } from '../../domain/policy/build-snapshot.ts'
-import { combine } from '../../domain/policy/combine.ts'
-import { explainAction, type Trace } from '../../domain/policy/explain.ts'
-import { eligiblePeople } from '../../domain/policy/requirements.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
-import { decideWindow } from '../../domain/policy/window.ts'
-import { databaseOf } from '../../domain/request/request.ts'
-import type { AccessRequest } from '../../domain/request/request.ts'
 import { isVerb } from '../../domain/verb.ts'
-import type { App, Caller, Explained, ExplainInput, RuleTrace } from '../app.ts'
-import { findRequest } from '../requests/find.ts'
+import type { App, Caller, Explained, ExplainInput } from '../app.ts'
+import { decideActions, NOTHING, weigh, withEstimate } from '../gateway/work.ts'
 import { done, refuse, type Result } from '../result.ts'
-import { classifyActions, verbsOf } from './classify-actions.ts'
+import { classifyText } from './classify-text.ts'
 import { inForce, outOfScope, type DocumentDeps } from './deps.ts'
+import { explainActions } from './explain-actions.ts'
+import { lookAtTarget, type TargetLook } from './look-at-target.ts'
 
-/** What policy says about something that has not happened. For somebody else only as admin, auditor or an agent's sponsor. */
+/** Questions that are worked on at once; also how many connections a target is asked over. */
+const AT_ONCE = 4
+/** Longest time that targets are asked about one batch, in ms; what is left is answered without them, and says so. */
+const ASK_FOR = 30_000
+
+/** What policy says about something that has not happened. Agents and services ask for themselves and their sponsor only. */
 export const explain =
   (deps: DocumentDeps): App['explain'] =>
   async (caller, input) => {
+    const [explained] = await explainAll(deps)(caller, [input])
+    if (explained === undefined) throw new Error('a question was not answered')
+    return explained
+  }
+
+/** One answer a question, in their order, all of them by one policy. Gives way to sessions in between. */
+export const explainAll =
+  (deps: DocumentDeps): App['explainAll'] =>
+  async (caller, inputs) => {
     const narrow = outOfScope(caller, 'read', 'request', 'policy')
-    if (narrow !== undefined) return narrow
     const snapshot = inForce(deps)
-    if ('ok' in snapshot) return snapshot
-    const principal = snapshot.people.get(input.as as PrincipalId)
-    if (!mayAskAbout(caller, input.as, principal?.sponsor))
-      return refuse('not_permitted', 'only an administrator or auditor asks for somebody else')
+    const refused = narrow ?? ('ok' in snapshot ? snapshot : undefined)
+    if (refused !== undefined || 'ok' in snapshot) return inputs.map(() => refused ?? refuse('policy_unavailable'))
+    const desk = new Desk(deps, caller, snapshot)
+    const answers: Result<Explained>[] = []
+    let next = 0
+    const work = async (): Promise<void> => {
+      for (let at = next++; at < inputs.length; at = next++) {
+        const input = inputs[at]
+        if (input !== undefined) answers[at] = await desk.answer(input)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, work))
+    } finally {
+      await desk.close()
+    }
+    return answers
+  }
+
+const mayAskAbout = ({ principal }: Caller, name: string): boolean =>
+  principal.kind === 'user' || principal.id === name || principal.sponsor === name
+
+/** The questions of one call, which share their looks at targets. */
+class Desk {
+  readonly #deps: DocumentDeps
+  readonly #caller: Caller
+  readonly #snapshot: PolicySnapshot
+  readonly #now: number
+  readonly #looks = new Map<ResourceName, Promise<TargetLook>>()
+
+  constructor(deps: DocumentDeps, caller: Caller, snapshot: PolicySnapshot) {
+    this.#deps = deps
+    this.#caller = caller
+    this.#snapshot = snapshot
+    this.#now = deps.clock.now()
+  }
+
+  async answer(input: ExplainInput): Promise<Result<Explained>> {
+    if (!mayAskAbout(this.#caller, input.as))
+      return refuse('not_permitted', 'agents and services ask for themselves and their sponsor only')
+    const principal = this.#snapshot.people.get(input.as as PrincipalId)
     if (principal === undefined) return refuse('not_found', `nobody is called ${input.as}`)
-    const scope = snapshot.scope(principal, input.on as ResourceName)
+    const scope = this.#snapshot.scope(principal, input.on as ResourceName)
     if (scope === undefined) return refuse('not_found', `there is no resource ${input.on}`)
-    const actions = actionsOf(deps, input)
-    if (!actions.ok) return actions
+    if (input.sql !== undefined && input.verb !== undefined) return refuse('invalid_input', 'sql or verb, not both')
     const context: Context = {
-      now: input.at ?? deps.clock.now(),
-      sourceAddress: caller.sourceAddress,
+      now: input.at ?? this.#now,
+      sourceAddress: this.#caller.sourceAddress,
       sessionStatements: 0,
     }
-    return done(explainActions(scope, actions.value.actions, context, actions.value.because))
+    const given =
+      input.estimate === undefined ? undefined : { rows: input.estimate.rows, cost: input.estimate.cost ?? 0 }
+    if (input.sql !== undefined) return done(await this.#statement(scope, input.sql, context, given))
+    const verb = input.verb ?? 'connect'
+    if (!isVerb(verb)) return refuse('invalid_input', `${verb.slice(0, 32)} is no verb`)
+    const action: Action = {
+      resource: scope.profile.name,
+      verb,
+      facts: given === undefined ? {} : { estimate: given },
+    }
+    const decision = decideActions([action], scope, context) ?? NOTHING
+    return done(explainActions(scope, [action], context, { decision, notes: [], estimate: given }))
   }
 
-const mayAskAbout = (caller: Caller, name: string, sponsor: string | undefined): boolean =>
-  caller.principal.id === name || sponsor === caller.principal.id || caller.principal.roles.length > 0
-
-function actionsOf(
-  deps: DocumentDeps,
-  input: ExplainInput,
-): Result<{ readonly actions: readonly Action[]; readonly because?: string }> {
-  const resource = input.on as ResourceName
-  const estimate =
-    input.estimate === undefined ? undefined : { rows: input.estimate.rows, cost: input.estimate.cost ?? 0 }
-  if (input.sql !== undefined && input.verb !== undefined) return refuse('invalid_input', 'sql or verb, not both')
-  if (input.sql !== undefined) return done(classifyActions(deps.classifier, resource, input.sql, estimate))
-  const verb = input.verb ?? 'connect'
-  if (!isVerb(verb)) return refuse('invalid_input', `${verb.slice(0, 32)} is no verb`)
-  return done({ actions: [{ resource, verb, facts: estimate === undefined ? {} : { estimate } }] })
-}
-
-/** The decision over all actions, with every rule it looked at. */
-export function explainActions(
-  scope: PolicyScope,
-  actions: readonly Action[],
-  context: Context,
-  because?: string,
-): Explained {
-  const traces = actions.map((action) => explainAction(scope, action, context))
-  const decision = combine(traces.map((trace) => trace.decision))
-  // The flip of an action that made the outcome: of the others, none would help.
-  const flip = traces.find((trace) => trace.decision.outcome === decision.outcome && trace.flip !== undefined)?.flip
-  return {
-    ...told(scope, decision, verbsOf(actions), because),
-    trace: mergeTraces(traces),
-    ...(flip === undefined ? {} : { flip }),
-  }
-}
-
-function told(
-  scope: PolicyScope,
-  decision: Decision,
-  verb: string,
-  because: string | undefined,
-): Omit<Explained, 'trace' | 'flip'> {
-  const message = messageOf(decision, because)
-  return {
-    verb,
-    decision: decision.outcome,
-    rules: decision.rules,
-    reviews:
-      decision.outcome === 'hold'
-        ? decision.requirements.map(({ key, count, pool }) => ({
-            key,
-            count,
-            people: eligiblePeople(scope.snapshot, scope.principal, pool),
-          }))
-        : [],
-    cause: decision.cause,
-    ...(message === undefined ? {} : { message }),
-    revision: scope.snapshot.revision,
-  }
-}
-
-function messageOf(decision: Decision, because: string | undefined): string | undefined {
-  if (decision.outcome === 'deny') return decision.message
-  const parts = [
-    ...(because === undefined ? [] : [because]),
-    ...decision.failures.map((failure) => `rule ${failure.rule}: ${failure.message}`),
-  ]
-  if (decision.outcome === 'allow' && decision.waived.length > 0) parts.push(`waives ${decision.waived.join(', ')}`)
-  if (decision.outcome === 'hold') {
-    for (const { climbedFrom, key } of decision.requirements)
-      if (climbedFrom !== undefined) parts.push(`nobody is eligible for ${climbedFrom}, so it climbed to ${key}`)
-  }
-  return parts.length === 0 ? undefined : parts.join('; ')
-}
-
-/** Per rule, the trace of the action for which it matched, else of the first. */
-function mergeTraces(traces: readonly Trace[]): readonly RuleTrace[] {
-  const merged = new Map<string, RuleTrace>()
-  for (const { rules } of traces) {
-    for (const rule of rules)
-      if (merged.get(rule.rule)?.matched !== true && (rule.matched || !merged.has(rule.rule)))
-        merged.set(rule.rule, rule)
-  }
-  return [...merged.values()].toSorted((a, b) => Number(b.matched) - Number(a.matched))
-}
-
-/** What the policy in force says about a request that was made: by the same facts, now. */
-export const explainRequest =
-  (deps: DocumentDeps): App['explainRequest'] =>
-  async (caller, id) => {
-    const narrow = outOfScope(caller, 'read', 'request', 'review')
-    if (narrow !== undefined) return narrow
-    const snapshot = inForce(deps)
-    if ('ok' in snapshot) return snapshot
-    const found = await deps.store.transaction(async (tx) => {
-      const seen = await findRequest({ policy: () => deps.keeper.current() }, tx, caller, id)
-      return seen && { request: seen.request, basis: await tx.requests.basisOf(seen.request.id) }
-    })
-    if (found === undefined) return refuse('not_found')
-    const principal = snapshot.people.get(found.request.requester)
-    const scope = principal && snapshot.scope(principal, found.request.resource, databaseOf(found.request.subject))
-    if (scope === undefined) return refuse('not_found', `${found.request.resource} is gone`)
-    const context: Context = { sourceAddress: '', sessionStatements: 0, ...found.basis?.context, now: deps.clock.now() }
-    return explainSubject(snapshot, scope, found.request, context)
-  }
-
-function explainSubject(
-  snapshot: PolicySnapshot,
-  scope: PolicyScope,
-  request: AccessRequest,
-  context: Context,
-): Result<Explained> {
-  const { subject } = request
-  switch (subject.kind) {
-    case 'statement':
-      return done(explainActions(scope, subject.actions, context))
-    case 'connect':
-      return done(explainActions(scope, [{ resource: request.resource, verb: 'connect', facts: {} }], context))
-    case 'window':
-    case 'extension': {
-      const actions = subject.verbs.map((verb): Action => ({ resource: request.resource, verb, facts: {} }))
-      const { deferred, ...decision } = decideWindow(scope, subject.verbs, context)
-      const later = deferred.length === 0 ? undefined : `decided for each statement: ${deferred.join(', ')}`
-      return done({
-        ...told(scope, decision, subject.verbs.join(', '), later),
-        trace: mergeTraces(actions.map((action) => explainAction(scope, action, context))),
+  async #statement(scope: PolicyScope, sql: string, context: Context, given: Estimate | undefined): Promise<Explained> {
+    const { profile } = scope
+    const look = await this.#look(scope)
+    const work = classifyText(this.#deps.classifier, profile.name, sql, look.catalogue)
+    const notes: string[] = []
+    if (work.because !== undefined) notes.push(work.because)
+    if (work.refused !== undefined) {
+      const decision: Decision = { ...NOTHING, outcome: 'deny', message: work.refused }
+      return explainActions(scope, work.actions, context, {
+        decision,
+        notes: ['the gateway refuses it, whatever policy says'],
       })
     }
-    case 'change':
-      return refuse(
-        'invalid_input',
-        `a change of documents is decided by its administrators, not by rules (revision ${snapshot.revision})`,
-      )
-    default:
-      return subject satisfies never
+    if (look.missing !== undefined)
+      notes.push(`${profile.name} was not asked (${look.missing}): assumed to have nothing of its own`)
+    if (work.actions.length === 0) notes.push('an empty text does nothing')
+    if (given !== undefined) {
+      const actions = withEstimate(work.actions, given)
+      const decision = decideActions(actions, scope, context) ?? NOTHING
+      return explainActions(scope, actions, context, { decision, notes, estimate: given })
+    }
+    const { actions, decision } = await weigh(
+      work,
+      scope,
+      () => context,
+      async () => {
+        const why = look.missing === undefined ? this.#notAsked(scope) : undefined
+        const guess = why === undefined ? await look.estimate(sql) : undefined
+        if (look.missing === undefined && guess === undefined) notes.push(why ?? 'the planner gave no estimate')
+        return guess
+      },
+    )
+    return explainActions(scope, actions, context, { decision, notes, estimate: actions[0]?.facts.estimate })
+  }
+
+  /** Once for each resource. */
+  #look(scope: PolicyScope): Promise<TargetLook> {
+    const { profile } = scope
+    let look = this.#looks.get(profile.name)
+    if (look === undefined) {
+      look = lookAtTarget(this.#deps, profile)
+      this.#looks.set(profile.name, look)
+    }
+    return look
+  }
+
+  /**
+   * Why the planner is not asked. What it guesses says something of the data, to whoever asks often enough: so only for
+   * those who could ask it themselves, and for those who see everything.
+   */
+  #notAsked({ profile }: PolicyScope): string | undefined {
+    if (this.#deps.clock.now() - this.#now > ASK_FOR) return 'the planner was not asked: the batch took too long'
+    const { principal, sourceAddress } = this.#caller
+    if (principal.roles.length > 0) return undefined
+    const own = this.#snapshot.scope(this.#snapshot.people.get(principal.id) ?? principal, profile.name)
+    const connect: Action = { resource: profile.name, verb: 'connect', facts: {} }
+    return own?.decide(connect, { now: this.#now, sourceAddress, sessionStatements: 0 }).outcome === 'allow'
+      ? undefined
+      : `the planner was not asked: ${principal.id} connects to ${profile.name} only when somebody agrees`
+  }
+
+  async close(): Promise<void> {
+    for (const look of this.#looks.values()) (await look).release()
   }
 }

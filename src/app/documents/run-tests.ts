@@ -2,14 +2,15 @@ import type { Classifier } from '../../classify/postgres/shape.ts'
 import type { Context } from '../../domain/action.ts'
 import type { PrincipalId, ResourceName } from '../../domain/ids.ts'
 import type { PolicySnapshot } from '../../domain/policy/build-snapshot.ts'
-import { combine } from '../../domain/policy/combine.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { DocumentOf } from '../../domain/policy/documents.ts'
 import { eligiblePeople } from '../../domain/policy/requirements.ts'
 import type { TestBody } from '../../domain/policy/schema.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { TestOutcome } from '../app.ts'
-import { classifyActions, verbsOf } from './classify-actions.ts'
+import { strongest } from '../../domain/verb.ts'
+import { decideActions, NOTHING, withEstimate } from '../gateway/work.ts'
+import { classifyText } from './classify-text.ts'
 
 /** A Monday, at noon in UTC: tests that do not say when give the same answer every day. */
 const A_MONDAY = Date.parse('2026-01-05T12:00:00Z')
@@ -42,24 +43,23 @@ function runTest(snapshot: PolicySnapshot, { given, expect }: TestBody, classifi
   const { actions, because } =
     given.sql === undefined
       ? {
-          actions: [
-            { resource, verb: given.verb ?? ('connect' as const), facts: estimate === undefined ? {} : { estimate } },
-          ],
+          actions: [{ resource, verb: given.verb ?? ('connect' as const), facts: {} }],
           because: undefined,
         }
-      : classifyActions(classifier, resource, given.sql, estimate)
+      : classifyText(classifier, resource, given.sql)
   const context: Context = {
     now: given.at === undefined ? A_MONDAY : Date.parse(given.at),
     sourceAddress: '127.0.0.1',
     sessionStatements: 0,
   }
-  const decision = combine(actions.map((action) => scope.decide(action, context)))
+  const decision = decideActions(withEstimate(actions, estimate), scope, context) ?? NOTHING
   const differences: string[] = []
   const compare = (what: string, wanted: string, got: string): void => {
     if (wanted !== got) differences.push(`${what}: expected ${wanted}, got ${got}`)
   }
   compare('decision', expect.decision, decision.outcome)
-  if (expect.verb !== undefined) compare('verb', expect.verb, verbsOf(actions))
+  if (expect.verb !== undefined)
+    compare('verb', expect.verb, strongest(actions.map((action) => action.verb)) ?? 'connect')
   if (expect.rules !== undefined) compare('rules', names(expect.rules), names(decision.rules))
   if (expect.reviewers !== undefined)
     compare('reviewers', names(expect.reviewers), names(reviewersOf(snapshot, principal, decision)))

@@ -74,6 +74,8 @@ export interface TargetCatalogue {
   readonly rowFunctions?: ReadonlySet<string>
   /** The role that sessions sign in as: what `$user` in a search_path stands for. */
   readonly user?: string
+  /** The search_path that a fresh session of that role begins with, as the target prints it. */
+  readonly searchPath?: string
   /** Every relation outside pg_catalog and information_schema by its bare name, with the schemas that have one. */
   readonly schemasOf?: ReadonlyMap<string, readonly string[]>
 }

@@ -84,8 +84,8 @@ async function explainBatch(cli: Cli, file: string): Promise<number> {
     for (const { question, error } of part) {
       const answer = question === undefined ? undefined : answers[next++]
       if (question !== undefined && answer?.ok === true) {
-        const { verb, decision, rules, reviews, ...rest } = answer.explained
-        cli.json({ as: question.as, on: question.on, verb, decision, rules, reviews, ...rest })
+        const { verb, verbs, decision, rules, reviews, ...rest } = answer.explained
+        cli.json({ as: question.as, on: question.on, verb, verbs, decision, rules, reviews, ...rest })
         continue
       }
       failed = true
@@ -175,6 +175,11 @@ function renderExplained(cli: Cli, explained: Explained): string {
     })
     .join('')
   const flip = explained.flip === undefined ? '' : `\n${oneLine(explained.flip)}\n`
+  const verbs = explained.verbs.length === 0 ? oneLine(explained.verb) : explained.verbs.map(oneLine).join(', ')
+  const estimate =
+    explained.estimate === undefined
+      ? ''
+      : `  estimate: ${explained.estimate.rows.toLocaleString('en')} rows, cost ${explained.estimate.cost.toLocaleString('en')}\n`
   const rules = explained.rules.length === 0 ? '' : ` by ${explained.rules.map(oneLine).join(', ')}`
-  return `${cli.paint(style, explained.decision)} ${oneLine(explained.verb)}${rules} ${cli.paint('dim', `(revision ${explained.revision})`)}\n${message}${cause}${reviews}\n${trace}${flip}`
+  return `${cli.paint(style, explained.decision)} ${verbs}${rules} ${cli.paint('dim', `(revision ${explained.revision})`)}\n${message}${cause}${estimate}${reviews}\n${trace}${flip}`
 }

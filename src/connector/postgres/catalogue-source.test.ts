@@ -42,6 +42,24 @@ test('knows what the target has of its own, and sees it change', async () => {
   watch.release()
 })
 
+test('knows the search path that a session of the role begins with', async () => {
+  const name = target.database
+  const watch = await source.watch(target, name)
+  const begins = async (): Promise<string | undefined> => {
+    await watch.refresh()
+    return watch.current()?.searchPath
+  }
+  expect(await begins()).toBeUndefined()
+  await database.query(`alter database ${name} set search_path = shop, "a_b"`)
+  expect(await begins()).toBe('shop, a_b')
+  await database.query(`alter role ${target.user} in database ${name} set search_path = narrow`)
+  expect(await begins()).toBe('narrow')
+  await database.query(`alter role ${target.user} in database ${name} reset all`)
+  await database.query(`alter database ${name} reset all`)
+  expect(await begins()).toBeUndefined()
+  watch.release()
+})
+
 test('two sessions share one watch, which ends with the last of them', async () => {
   const one = await source.watch(target, target.database)
   const two = await source.watch(target, target.database)

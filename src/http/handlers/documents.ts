@@ -74,20 +74,17 @@ export const documents: Handlers<Operations> = {
 
   explain: async ({ app, caller, body }) => mapped(await app.explain(caller, explainInput(body)), explainedView),
   async explainBatch({ app, caller, body }) {
-    const items = []
-    for (const item of body.items) {
-      const result = await app.explain(caller, explainInput(item))
-      items.push(
-        result.ok
-          ? { ok: true as const, explained: explainedView(result.value) }
-          : present({
-              ok: false as const,
-              code: result.refusal,
-              title: REFUSALS[result.refusal].title,
-              detail: result.detail,
-            }),
-      )
-    }
+    const answers = await app.explainAll(caller, body.items.map(explainInput))
+    const items = answers.map((result) =>
+      result.ok
+        ? { ok: true as const, explained: explainedView(result.value) }
+        : present({
+            ok: false as const,
+            code: result.refusal,
+            title: REFUSALS[result.refusal].title,
+            detail: result.detail,
+          }),
+    )
     return { ok: true, value: { items } }
   },
   explainRequest: async ({ app, caller, params }) =>

@@ -32,6 +32,7 @@ export const testReportView = (tests: readonly TestOutcome[]): z.output<typeof c
 export const explainedView = (explained: Explained): z.output<typeof contract.Explained> =>
   present({
     verb: explained.verb,
+    verbs: [...explained.verbs],
     decision: explained.decision,
     rules: [...explained.rules],
     reviews: explained.reviews.map(({ key, count, people }) => ({ key, count, people: [...people] })),
@@ -39,6 +40,7 @@ export const explainedView = (explained: Explained): z.output<typeof contract.Ex
     message: explained.message,
     trace: explained.trace.map((rule) => ({ ...rule, clauses: rule.clauses.map((clause) => ({ ...clause })) })),
     flip: explained.flip,
+    estimate: explained.estimate === undefined ? undefined : { ...explained.estimate },
     revision: explained.revision,
   })
 
