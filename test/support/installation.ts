@@ -31,8 +31,8 @@ export interface Installation extends AsyncDisposable {
   }
   /** Puts other documents in force. */
   apply(...texts: readonly string[]): Promise<void>
-  /** The one request that waits, once there is one. */
-  pending(): Promise<Waiting>
+  /** The first request that waits for this person, mia by default, once there is one. */
+  pending(by?: Person): Promise<Waiting>
   approve(by?: Person): Promise<Waiting>
   deny(words: string, by?: Person): Promise<Waiting>
 }
@@ -166,7 +166,7 @@ export async function installation(
       database: 'shop-db',
     },
     apply,
-    pending: () => waiting(as('mia')),
+    pending: (by = 'mia') => waiting(as(by)),
     approve: (by = 'mia') => review(by, 'approve'),
     deny: (words, by = 'mia') => review(by, 'deny', words),
     [Symbol.asyncDispose]: () => all.disposeAsync(),

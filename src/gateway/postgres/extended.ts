@@ -51,7 +51,7 @@ export class Extended {
       desk.release()
       return this.#unknown('26000', 'prepared statement', names.statement)
     }
-    const cleared = clearAtOnce(desk, prepared.text)
+    const cleared = clearAtOnce(desk, prepared.text, prepared.types)
     if (cleared === undefined) return this.#bindLater(frame, names.portal, prepared)
     this.#bound(frame, names.portal, prepared, cleared)
     return undefined
@@ -102,7 +102,7 @@ export class Extended {
       this.#run(frame, portal)
       return undefined
     }
-    const cleared = clearAtOnce(desk, portal.prepared.text)
+    const cleared = clearAtOnce(desk, portal.prepared.text, portal.prepared.types)
     if (cleared === undefined) return this.#executeLater(frame, execute.portal, portal)
     const decided: Portal = { ...portal, ...cleared, bench: judge.bench(), decidedAt: performance.now() }
     this.#portals.set(execute.portal, decided)

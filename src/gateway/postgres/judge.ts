@@ -12,6 +12,9 @@ import type { TargetState } from './target-state.ts'
 import { decideActions, planWork } from '../../app/gateway/work.ts'
 import type { Work } from '../../app/gateway/work.ts'
 
+/** Object ids from here on are the target's own (FirstNormalObjectId); types before it run nothing but input functions. */
+const OWN_TYPES = 16_384
+
 /** A policy and what it says about this principal on this resource. */
 export interface Bench {
   readonly snapshot: Snapshot
@@ -58,9 +61,13 @@ export class Judge {
     this.#prepared = of.prepared
   }
 
-  /** What `text` does, in the session as it is now. */
-  work(text: string): Work {
-    const classified = this.#classifier.classify(text, this.#watch?.current(), this.#state.searchPath)
+  /**
+   * What `text` does, in the session as it is now.
+   * @param types those that Parse declared for its parameters.
+   */
+  work(text: string, types: readonly number[] = []): Work {
+    const catalogue = this.#watch?.current()
+    const classified = this.#classifier.classify(text, catalogue, this.#state.searchPath)
     const doubt = this.#state.temporaryCode
       ? 'temporary objects of this session may run code under known names'
       : undefined
@@ -68,9 +75,18 @@ export class Judge {
       this.#doubt = doubt
       this.#works = new WeakMap()
     }
+    const body = (name: string) => this.#prepared.get(name)?.body
+    if (types.some((type) => type >= OWN_TYPES && (catalogue?.otherTypeOids?.has(type) ?? true))) {
+      return planWork(
+        this.#resource,
+        classified,
+        body,
+        'the declared type of a parameter may run code when it is bound',
+      )
+    }
     const known = this.#works.get(classified)
     if (known !== undefined) return known
-    const work = planWork(this.#resource, classified, (name) => this.#prepared.get(name)?.body, doubt)
+    const work = planWork(this.#resource, classified, body, doubt)
     // What EXECUTE does depends on what was prepared: looked up every time.
     if (work.effects.every((effect) => effect.kind !== 'execute')) this.#works.set(classified, work)
     return work

@@ -1,6 +1,6 @@
 import type { CutOrder } from '../../app/ports/gateway.ts'
 import type { CloseReason } from '../../domain/session/session.ts'
-import { encodeTold } from '../../wire/postgres/encode.ts'
+import { encodeParameterStatus, encodeTold } from '../../wire/postgres/encode.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
 import { FrameReader } from '../../wire/postgres/frame.ts'
 import type { Piece, Violation } from '../../wire/postgres/frame.ts'
@@ -31,6 +31,8 @@ import { fatal, notUnderstood } from './told.ts'
 
 /** Bytes read from a client behind a message that waits. More than this, and the client is no longer read. */
 const READ_AHEAD = 4 * 1024 * 1024
+/** While a client that waits is not read, it is written to this often: that is how its leaving is noticed then. */
+const PROBE_MS = 2000
 /** How long a client that is told good-bye may take to close. */
 const LINGER_MS = 1000
 
@@ -44,6 +46,9 @@ export class GatewaySession {
   #busy = false
   /** Terminate came: what was sent before it runs to its end. */
   #farewell = false
+  /** A CancelRequest is on its way to the target. */
+  #cancelling = false
+  #probe: NodeJS.Timeout | undefined
   #stopCuts: () => void = () => undefined
   #stopTimer: () => void = () => undefined
   #finished!: () => void
@@ -83,7 +88,7 @@ export class GatewaySession {
     for (const event of ['end', 'close', 'error'] as const) client.on(event, () => this.#leave())
     client.on('drain', () => this.#line.resume())
     upstream.on('drain', () => {
-      if (!this.#busy) client.resume()
+      if (!this.#busy && this.#line.copy !== 'awaiting') this.#readOn()
     })
     if (expiresInMs !== undefined) {
       const over: CutOrder = { reason: 'expired', why: 'the session ended (expired)' }
@@ -98,8 +103,11 @@ export class GatewaySession {
 
   /** A CancelRequest with this session's key. */
   cancel(): void {
-    if (this.#desk.wait === undefined) void this.#of.cancelTarget()
-    else this.#desk.wait.interrupt('cancelled')
+    if (this.#desk.wait !== undefined) return this.#desk.wait.interrupt('cancelled')
+    // However often it is asked for, the target sees one connection for it at a time.
+    if (this.#cancelling) return
+    this.#cancelling = true
+    void this.#of.cancelTarget().finally(() => (this.#cancelling = false))
   }
 
   /** End it now, whatever runs: the backend is terminated and looked for until it is gone. */
@@ -112,7 +120,17 @@ export class GatewaySession {
     this.#reader.push(chunk)
     this.#pump()
     if (this.#desk.wait !== undefined && this.#reader.holds(FRONTEND.Terminate)) this.#leave()
-    if (this.#reader.buffered > READ_AHEAD && (this.#busy || this.#line.copy === 'awaiting')) this.#of.client.pause()
+    if (this.#reader.buffered > READ_AHEAD && (this.#busy || this.#line.copy === 'awaiting')) {
+      this.#of.client.pause()
+      this.#probe ??= setInterval(() => this.#stillThere(), PROBE_MS).unref()
+    }
+  }
+
+  /** Tells a client that waits and is not read what it knows already. When it has left, the socket says so. */
+  #stillThere(): void {
+    if (this.#desk.wait === undefined || this.#desk.ended || !this.#line.atBoundary) return
+    this.#out.add(encodeParameterStatus('TimeZone', this.#of.state.timeZone))
+    this.#out.flush()
   }
 
   /** The client is gone, or will say nothing more: what it runs ends with it, unless it said good-bye before. */
@@ -140,6 +158,14 @@ export class GatewaySession {
     }
     if (this.#desk.ended) return
     if (!this.#line.flush()) this.#of.client.pause()
+    else if (!this.#busy && this.#line.copy !== 'awaiting') this.#readOn()
+  }
+
+  /** What stopped the reading is over. */
+  #readOn(): void {
+    clearInterval(this.#probe)
+    this.#probe = undefined
+    if (this.#of.client.isPaused()) this.#of.client.resume()
   }
 
   #resume(): void {
@@ -147,7 +173,6 @@ export class GatewaySession {
     if (this.#desk.ended) return
     this.#out.flush()
     this.#pump()
-    if (!this.#busy) this.#of.client.resume()
   }
 
   #violate(what: string): void {
@@ -251,6 +276,7 @@ export class GatewaySession {
     desk.ended = true
     this.#stopCuts()
     this.#stopTimer()
+    clearInterval(this.#probe)
     desk.grants.close()
     desk.wait?.interrupt(cutting ? 'cut' : 'left')
     for (const run of desk.runs) run.finish('cut')

@@ -21,10 +21,10 @@ const GONE: Verdict = { kind: 'gone' }
 const SYNC_FIRST = 'a simple query inside a pipeline is not understood here; send Sync first'
 
 /** The way of what policy plainly allows: no waiting, no store. Undefined for everything else. */
-export function clearAtOnce(desk: Desk, text: string): Cleared | undefined {
+export function clearAtOnce(desk: Desk, text: string, types?: readonly number[]): Cleared | undefined {
   const { judge } = desk
   const { state } = desk.of
-  const work = judge.work(text)
+  const work = judge.work(text, types)
   if (work.refused !== undefined || work.syntaxError) return undefined
   if ((state.stale || state.catalogueStale) && !work.steers) return undefined
   const bench = judge.bench()
@@ -50,7 +50,7 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
     if (mustLook && !(await look(desk))) {
       return desk.ended ? GONE : refused(failure('the state of the session could not be read'))
     }
-    const work = judge.work(asked.text)
+    const work = judge.work(asked.text, asked.types)
     const recorded = (decision: Decision, outcome: 'refused' | 'withdrawn', sqlstate: string) => {
       const of = { session, number: judge.ran + 1, text: asked.text, work, decision, leave: undefined }
       record(app, of, app.now(), 0, outcome, undefined, sqlstate)

@@ -68,6 +68,9 @@ const ALWAYS_FAILS = 'holdpoint: refused before it reached the database'
 /** Names no client would use for its own statements and portals. */
 const OWN = 'holdpoint.d1f0c2'
 
+/** The state of a session names its temporary objects and prepared statements: never near this many bytes. */
+const LARGEST_OWN_ROW = 64 * 1024 * 1024
+
 /**
  * The gateway's side of the connection to a target: what was sent, what is owed for it, and the transaction that it
  * left the target in. Every message of the target is matched with what is owed; one that does not fit is a violation.
@@ -79,6 +82,9 @@ export class TargetLine {
   readonly #rows = new DataRowCheck()
   readonly #out: Outbox
   readonly #owed: Expected[] = []
+  /** The parts of a row for the gateway itself that crossed the border between two chunks. */
+  #row: Buffer[] = []
+  #rowBytes = 0
   #idle: (() => void)[] = []
   status: TransactionStatus = 'idle'
   /** Bind or Execute went out since the last Sync: an implicit transaction may be open. */
@@ -261,7 +267,7 @@ export class TargetLine {
           return 'a row that nobody asked for'
         if (!this.#rows.accept(piece)) return 'a row whose columns do not add up'
         if (shown) this.#hooks.deliver(piece.bytes)
-        else if (piece.first && piece.last) head.hidden?.row?.(decodeDataRow(piece.bytes) ?? [])
+        else return this.#gather(piece, head.hidden)
         return undefined
       case BACKEND.Notice:
       case BACKEND.Notification:
@@ -281,6 +287,19 @@ export class TargetLine {
       default:
         return head === undefined ? 'a message that nobody asked for' : this.#answer(piece, head, shown)
     }
+  }
+
+  /** A row for the gateway itself is read whole. */
+  #gather(piece: Piece, hidden: Hidden | undefined): string | undefined {
+    if (piece.first) this.#row = []
+    this.#rowBytes = (piece.first ? 0 : this.#rowBytes) + piece.bytes.length
+    if (this.#rowBytes > LARGEST_OWN_ROW) return 'a row larger than what was asked for can be'
+    this.#row.push(piece.bytes)
+    if (!piece.last) return undefined
+    const whole = this.#row.length === 1 ? piece.bytes : Buffer.concat(this.#row)
+    this.#row = []
+    hidden?.row?.(decodeDataRow(whole) ?? [])
+    return undefined
   }
 
   #answer(piece: Piece, head: Expected, shown: boolean): string | undefined {

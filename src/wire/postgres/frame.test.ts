@@ -42,6 +42,14 @@ function read(chunks: readonly Buffer[]): { messages: Buffer[]; violation: Viola
   return { messages, violation: undefined, left: reader.buffered }
 }
 
+/** Whether a whole message of this type stands in `bytes`, from the start. */
+function contains(bytes: Buffer, tag: number): boolean {
+  for (let at = 0; at + HEADER <= bytes.length; at += 1 + bytes.readUInt32BE(at + 1)) {
+    if (bytes[at] === tag) return at + 1 + bytes.readUInt32BE(at + 1) <= bytes.length
+  }
+  return false
+}
+
 /** Cut at every given place. */
 const cut = (bytes: Buffer, places: readonly number[]): Buffer[] => {
   const sorted = [0, ...places.map((place) => place % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]
@@ -106,6 +114,36 @@ describe('FrameReader', () => {
         reader.push(whole.subarray(0, Math.max(0, whole.length - missing)))
         expect(reader.holds(0x58)).toBe(missing === 0)
       }),
+    )
+  })
+
+  it('reads and finds the same however small the pieces are and whenever it is asked', () => {
+    fc.assert(
+      fc.property(
+        fc.array(frames, { minLength: 1, maxLength: 4 }),
+        fc.array(fc.nat(12), { minLength: 1, maxLength: 200 }),
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 50 }),
+        (given, sizes, reads) => {
+          const whole = Buffer.concat(given.flat().map(({ tag, body }) => frame(tag === STREAM ? 0x42 : tag, body)))
+          const reader = new FrameReader(limits)
+          const out: Buffer[] = []
+          let at = 0
+          let from = 0
+          for (let step = 0; at < whole.length; step++) {
+            const size = (sizes[step % sizes.length] ?? 0) + 1
+            reader.push(whole.subarray(at, at + size))
+            at = Math.min(whole.length, at + size)
+            expect(reader.holds(0x51)).toBe(contains(whole.subarray(from, at), 0x51))
+            if (reads[step % reads.length] !== true) continue
+            for (let piece = reader.next(); piece?.kind === 'piece'; piece = reader.next()) {
+              out.push(Buffer.from(piece.bytes))
+              from += piece.bytes.length
+            }
+          }
+          for (let piece = reader.next(); piece?.kind === 'piece'; piece = reader.next()) out.push(piece.bytes)
+          expect(Buffer.concat(out)).toEqual(whole)
+        },
+      ),
     )
   })
 

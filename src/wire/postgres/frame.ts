@@ -37,6 +37,11 @@ export const REFUSED = -2
 /** The largest body that PostgreSQL itself would ever send or take (1 GiB less a byte). */
 const LARGEST_STREAMED = 0x3fffffff
 
+/** Chunks up to this size are gathered, once so many wait. */
+const SMALL = 4096
+const FEW = 8
+const TAIL = 64 * 1024
+
 /**
  * Cuts a stream of chunks into messages. Copies only what crosses the border between two chunks.
  * Pull with `next` until it answers undefined, then push more. After a violation it answers nothing else.
@@ -51,6 +56,10 @@ export class FrameReader {
   #streaming = 0
   #tag = 0
   #violation: Violation | undefined
+  /** Where the small chunks of a slow or malicious peer are gathered; the last chunk while there is room. */
+  #tail: { readonly bytes: Buffer; used: number; view: Buffer } | undefined
+  /** How far `holds` has looked, for which type; what is handed out moves everything. */
+  #seen = { tag: 0, at: 0 }
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -68,8 +77,23 @@ export class FrameReader {
 
   push(chunk: Buffer): void {
     if (chunk.length === 0) return
-    this.#chunks.push(chunk)
     this.#buffered += chunk.length
+    if (chunk.length > SMALL || this.#chunks.length < FEW) this.#chunks.push(chunk)
+    else this.#gather(chunk)
+  }
+
+  /** Copies into bytes that no piece aliases yet: byte by byte costs no more than at once. */
+  #gather(chunk: Buffer): void {
+    let tail = this.#tail
+    if (tail === undefined || tail.view !== this.#chunks.at(-1) || tail.used + chunk.length > tail.bytes.length) {
+      tail = { bytes: Buffer.allocUnsafeSlow(TAIL), used: 0, view: Buffer.alloc(0) }
+      this.#tail = tail
+      this.#chunks.push(tail.view)
+    }
+    chunk.copy(tail.bytes, tail.used)
+    tail.used += chunk.length
+    tail.view = tail.bytes.subarray(0, tail.used)
+    this.#chunks[this.#chunks.length - 1] = tail.view
   }
 
   next(): Piece | Violation | undefined {
@@ -93,15 +117,31 @@ export class FrameReader {
     return { kind: 'piece', tag, bytes: this.#take(HEADER + body), first: true, last: true }
   }
 
-  /** Whether a whole message of this type stands in what is buffered and not handed out. Never throws on nonsense. */
+  /**
+   * Whether a whole message of this type stands in what is buffered and not handed out. Never throws on nonsense.
+   * Goes on where the last call for the same type ended, so that asking after every chunk costs no more than once.
+   */
   holds(tag: number): boolean {
     if (this.#violation !== undefined) return false
-    for (let at = this.#streaming; at + HEADER <= this.#buffered;) {
-      const length =
-        this.#peek(at + 1) * 0x1000000 + ((this.#peek(at + 2) << 16) | (this.#peek(at + 3) << 8) | this.#peek(at + 4))
+    if (this.#seen.tag !== tag) this.#seen = { tag, at: 0 }
+    let chunk = 0
+    let base = -this.#at
+    const byte = (offset: number): number => {
+      for (;;) {
+        const here = this.#chunks[chunk]
+        if (here === undefined) return 0
+        if (offset < base + here.length) return here[offset - base] ?? 0
+        base += here.length
+        chunk += 1
+      }
+    }
+    for (let at = Math.max(this.#seen.at, this.#streaming); at + HEADER <= this.#buffered;) {
+      const type = byte(at)
+      const length = byte(at + 1) * 0x1000000 + ((byte(at + 2) << 16) | (byte(at + 3) << 8) | byte(at + 4))
       if (length < 4) return false
-      if (this.#peek(at) === tag) return at + 1 + length <= this.#buffered
+      if (type === tag) return at + 1 + length <= this.#buffered
       at += 1 + length
+      this.#seen.at = at
     }
     return false
   }
@@ -114,6 +154,7 @@ export class FrameReader {
   #refuse(reason: Violation['reason'], tag: number, length: number): Violation {
     this.#violation = { kind: 'violation', reason, tag, length: Math.max(0, length - 4) }
     this.#chunks = []
+    this.#tail = undefined
     this.#buffered = 0
     return this.#violation
   }
@@ -141,6 +182,7 @@ export class FrameReader {
     const head = this.#chunks[0]
     if (head === undefined || size === 0) return Buffer.alloc(0)
     this.#buffered -= size
+    this.#seen.at = 0
     const end = this.#at + size
     if (end <= head.length) {
       const bytes = head.subarray(this.#at, end)
