@@ -32,6 +32,8 @@ function announce(cli: Cli, request: AccessRequest): void {
   const rules = request.rules.length === 0 ? '' : ` (rule ${request.rules.map(oneLine).join(', ')})`
   cli.note(`held ${oneLine(request.id)}: needs ${needsWords(request)}${rules} ${oneLine(request.url)}`)
   const people = [...new Set(request.requirements.flatMap((one) => one.eligible))].map(oneLine)
-  const asked = people.length === 0 ? 'Nobody can agree to this.' : `Asked: ${people.join(', ')}.`
-  cli.note(`${asked} ${left(request.expiresAt, cli.now())}. Follow it with: hp wait ${oneLine(request.id)}`)
+  const { unanswerable } = request
+  if (unanswerable !== undefined) cli.note(`${oneLine(unanswerable)}; then ask again`)
+  const asked = people.length === 0 ? '' : `Asked: ${people.join(', ')}. `
+  cli.note(`${asked}${left(request.expiresAt, cli.now())}. Follow it with: hp wait ${oneLine(request.id)}`)
 }

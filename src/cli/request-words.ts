@@ -1,27 +1,11 @@
+import { requirementWords as wordsOf } from '../domain/request/requirement-words.ts'
 import type { AccessRequest } from './cli.ts'
 import { exposeLines, oneLine } from './exposed-text.ts'
 
 /** Sentences and phrases about a request. All of them are safe to print. */
 
 /** `1 of team payments`, from `team:payments` and 1. */
-export function requirementWords(key: string, count: number): string {
-  const [kind, ...rest] = key.split(':')
-  const name = oneLine(rest.join(':'))
-  switch (kind) {
-    case 'team':
-      return `${count} of team ${name}`
-    case 'role':
-      return `${count} with the role ${name}`
-    case 'user':
-      return name
-    case 'sponsor':
-      return `${name}, the sponsor`
-    case 'nobody':
-      return `nobody: there is no ${name}`
-    default:
-      return `${count} of ${oneLine(key)}`
-  }
-}
+export const requirementWords = (key: string, count: number): string => oneLine(wordsOf({ key, count }))
 
 export const needsWords = (request: AccessRequest): string =>
   request.requirements.map((one) => requirementWords(one.key, one.count)).join(' and ')

@@ -1,3 +1,4 @@
+import { poolWords } from '../domain/request/requirement-words.ts'
 import type { AccessRequest, Cli, Resource } from './cli.ts'
 import { exposeLines, hasExposed, oneLine } from './exposed-text.ts'
 import { profileStrip } from './profile-strip.ts'
@@ -228,16 +229,19 @@ function renderLanes(cli: Cli, request: AccessRequest): string {
     ].join(', ')
     const from = lane.rules.length === 0 ? '' : cli.paint('dim', `  (${lane.rules.map(oneLine).join(', ')})`)
     const climbed =
-      lane.climbedFrom === undefined ? '' : cli.paint('yellow', `  nobody in ${oneLine(lane.climbedFrom)}; climbed`)
+      lane.climbedFrom === undefined
+        ? ''
+        : cli.paint('yellow', `  asked because nobody in ${oneLine(poolWords(lane.climbedFrom))} could`)
     const nobody = lane.eligible.length === 0 ? cli.paint('red', 'nobody may answer this') : people
     return `  ${mark} ${requirementWords(lane.key, lane.count)}: ${nobody}${from}${climbed}\n`
   })
+  const stuck = request.unanswerable === undefined ? '' : `  ${cli.paint('red', oneLine(request.unanswerable))}\n`
   const said = request.reviews.map((one) => {
     const words = one.words === undefined ? '' : `: ${oneLine(one.words)}`
     const shorter = one.atMost === undefined ? '' : `, for at most ${oneLine(one.atMost)}`
     return `  ${oneLine(one.by)} ${one.verdict === 'approve' ? 'approved' : 'denied'}${shorter}${words}\n`
   })
-  return `${cli.paint('dim', 'who must agree')}\n${lanes.join('') || '  nobody\n'}${said.length === 0 ? '' : `${cli.paint('dim', 'said so far')}\n${said.join('')}`}`
+  return `${cli.paint('dim', 'who must agree')}\n${lanes.join('') || '  nobody\n'}${stuck}${said.length === 0 ? '' : `${cli.paint('dim', 'said so far')}\n${said.join('')}`}`
 }
 
 const wrapped = (cli: Cli, text: string, indent: number): string =>

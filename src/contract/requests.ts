@@ -142,6 +142,8 @@ export const AccessRequest = z
     rules: z.array(z.string()),
     failures: z.array(z.object({ rule: z.string(), message: z.string() })),
     requirements: z.array(Requirement),
+    /** Why those who may answer can never meet the requirements; only while it is pending. */
+    unanswerable: z.string().optional(),
     recording: z.enum(['standard', 'full']),
     scope: z.enum(SCOPES),
     grantAtMost: DurationText,

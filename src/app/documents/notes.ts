@@ -3,6 +3,7 @@ import type { DocumentChange } from '../../domain/policy/difference.ts'
 import { ofKind, type Document } from '../../domain/policy/documents.ts'
 import { readSettings } from '../../domain/policy/settings.ts'
 import type { Profile } from '../../domain/profile/profile.ts'
+import { whyNobodyIn } from '../../domain/request/requirement-words.ts'
 import { readProfile } from '../../domain/profile/read-profile.ts'
 import type { DocumentDeps } from './deps.ts'
 
@@ -11,7 +12,7 @@ const MOST_PROBES = 20
 
 /** What an apply tells about each resource that it added or changed: reachable, inferred, incomplete, how to connect. */
 export async function notesFor(
-  deps: Pick<DocumentDeps, 'targets' | 'openTarget' | 'gateway'>,
+  deps: Pick<DocumentDeps, 'targets' | 'openTarget' | 'gateway' | 'keeper'>,
   changes: readonly DocumentChange[],
   documents: readonly Document[],
 ): Promise<readonly string[]> {
@@ -20,6 +21,8 @@ export async function notesFor(
   )
   const resources = ofKind(documents, 'Resource').filter((resource) => touched.has(resource.name))
   const { security } = readSettings(ofKind(documents, 'Settings')[0]?.body)
+  const snapshot = deps.keeper.current()
+  const nobody = snapshot && whyNobodyIn(security, snapshot)
   const told = await Promise.all(
     resources.slice(0, MOST_PROBES).map(async ({ name, body }) => {
       const profile = readProfile(body, 0 as Revision)
@@ -33,6 +36,7 @@ export async function notesFor(
           ? []
           : [
               `${name}: incomplete; everything on it is held for team ${security} until ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} set`,
+              ...(nobody === undefined ? [] : [`${name}: ${nobody}`]),
             ]
       const first = `${name}: ${await reach(deps, profile)}`
       return [first].concat(inferred, incomplete, `${name}: connect with ${clientLine(deps.gateway, profile.name)}`)

@@ -4,6 +4,7 @@ import { checkSet } from '../../domain/policy/check-set.ts'
 import { ofKind } from '../../domain/policy/documents.ts'
 import { hasErrors } from '../../domain/policy/finding.ts'
 import type { Profile } from '../../domain/profile/profile.ts'
+import { whyNobodyIn } from '../../domain/request/requirement-words.ts'
 import type { App, Caller, ResourceView } from '../app.ts'
 import { readCursor, writeCursor } from '../../domain/cursor.ts'
 import { done, refuse } from '../result.ts'
@@ -130,6 +131,8 @@ async function viewsOf(
 ): Promise<readonly ResourceView[]> {
   const counts = new Map((await deps.store.requests.openCounts()).map((count) => [count.resource, count]))
   const snapshot = deps.keeper.current()
+  const security = snapshot?.settings.security
+  const nobody = snapshot && whyNobodyIn(snapshot.settings.security, snapshot)
   return profiles
     .map((profile): ResourceView => {
       const twins = (snapshot?.resourcesAt(profile, profile.target.database) ?? []).filter(
@@ -143,7 +146,8 @@ async function viewsOf(
         warnings: [
           ...(profile.incomplete
             ? [
-                'It has no owner or no classification: it counts as restricted, and the security team is asked about everything.',
+                `It has no owner or no classification: it counts as restricted, and ${security === undefined ? 'the security team' : `team ${security}`} is asked about everything.`,
+                ...(nobody === undefined ? [] : [`${nobody.charAt(0).toUpperCase()}${nobody.slice(1)}.`]),
               ]
             : []),
           ...twins.map((other) => `${other.name} is the same database: the stricter of the two profiles counts.`),

@@ -2,12 +2,13 @@ import type { Action, Context } from '../../domain/action.ts'
 import { cover } from '../../domain/grant/cover.ts'
 import type { Need } from '../../domain/grant/cover.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
-import type { RequestId } from '../../domain/ids.ts'
+import type { PrincipalId, RequestId } from '../../domain/ids.ts'
 import type { DecisionScope, Snapshot } from '../../domain/policy/snapshot.ts'
 import { decidedBy } from '../../domain/request/basis.ts'
 import { openRequirements } from '../../domain/request/eligibility.ts'
 import { databaseOf } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
+import { whyUnanswerable } from '../../domain/request/requirement-words.ts'
 import { after, millis } from '../../domain/time.ts'
 import type { Instant } from '../../domain/time.ts'
 import { VERBS } from '../../domain/verb.ts'
@@ -93,10 +94,13 @@ async function holdIn(
   )
   // What windows met is used as much as the approval to come: its end ends this, too.
   for (const grant of covered.grants) await tx.requests.enterGrant(input.session, grant.id)
+  const nameOf = (id: string): string => snapshot.people.get(id as PrincipalId)?.displayName ?? id
+  const unanswerable = whyUnanswerable(request.requirements, snapshot, nameOf)
   return {
     kind: 'held',
     request: request.id,
     needs: request.requirements.map((r) => ({ ...r, people: r.eligible })),
+    ...(unanswerable === undefined ? {} : { unanswerable }),
     expiresAt: request.expiresAt,
     url: `${deps.baseUrl()}/r/${request.id}`,
   }

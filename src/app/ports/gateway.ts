@@ -43,6 +43,8 @@ export type HoldOpened =
       readonly request: RequestId
       /** What is still needed, after what windows met; `people` are those who were told. */
       readonly needs: readonly (Requirement & { readonly people: readonly PrincipalId[] })[]
+      /** Why those people can never meet it, in one sentence. */
+      readonly unanswerable?: string
       readonly expiresAt: Instant
       readonly url: string
     }

@@ -1,8 +1,10 @@
 import type { Grant } from '../../domain/grant/grant.ts'
 import type { PrincipalId } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
-import { mayReview } from '../../domain/request/review.ts'
+import { stillEligible } from '../../domain/request/eligibility.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
+import { whyUnanswerable } from '../../domain/request/requirement-words.ts'
+import { mayReview } from '../../domain/request/review.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Caller, RequestView } from '../app.ts'
 import type { Aggregates } from '../ports/store.ts'
@@ -35,6 +37,7 @@ export async function viewsOf(
       ...(grant === undefined ? {} : { grant }),
       url: `${deps.baseUrl()}/r/${request.id}`,
       ...(sight === 'metadata' ? { metadataOnly: true as const } : {}),
+      ...unanswerableOf(request, snapshot),
       may: await whatMayBeDone(from, { caller, request, grant, where, snapshot, now }),
     })
   }
@@ -49,6 +52,14 @@ export const viewOf = async (
   request: AccessRequest,
   now: Instant,
 ): Promise<RequestView | undefined> => (await viewsOf(deps, from, caller, [request], now))[0]
+
+/** By the people and teams of now, of whom those count who could answer when it was opened. */
+function unanswerableOf(request: AccessRequest, snapshot: Snapshot | undefined): Pick<RequestView, 'unanswerable'> {
+  if (request.state !== 'pending' || snapshot === undefined) return {}
+  const requirements = stillEligible(request.requirements, request, snapshot, new Set())
+  const unanswerable = whyUnanswerable(requirements, snapshot)
+  return unanswerable === undefined ? {} : { unanswerable }
+}
 
 /** An extension's grant is the one that it moves. */
 async function grantsByRequest(from: Reading, requests: readonly AccessRequest[]): Promise<ReadonlyMap<string, Grant>> {

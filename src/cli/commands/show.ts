@@ -47,8 +47,4 @@ export async function run(cli: Cli, { resource: name }: { readonly resource: str
     ]),
   )
   for (const warning of resource.warnings) cli.note(`${cli.paint('yellow', 'warning:')} ${oneLine(warning)}`)
-  if (resource.incomplete)
-    cli.note(
-      `${cli.paint('yellow', 'warning:')} incomplete: held for the security team until an owner and a classification are set`,
-    )
 }

@@ -17,8 +17,8 @@ export type ReviewerPool =
   | { readonly kind: 'sponsor'; readonly user: PrincipalId }
   /** Holders of a role, for changes of documents only. */
   | { readonly kind: 'role'; readonly role: Role }
-  /** Nobody could be found: no owner, no security team. It can never be met, and says so. */
-  | { readonly kind: 'nobody'; readonly wanted: string }
+  /** Nobody could be found, not even in the security team. It can never be met, and says so. */
+  | { readonly kind: 'nobody'; readonly wanted: string; readonly security: TeamName }
 
 /** `count` different people out of `pool`. Requirements with an equal `key` merge, the larger count wins. */
 export interface Requirement {

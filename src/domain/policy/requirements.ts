@@ -58,7 +58,7 @@ function climb(
   if (eligiblePeople(asker.known, asker.requester, pool).length > 0)
     return { key: keyOf(pool), pool, ...common, ...climbed }
   const wanted = from ?? keyOf(pool)
-  return { key: `nobody:${wanted}`, pool: { kind: 'nobody', wanted }, ...common, ...climbed }
+  return { key: `nobody:${wanted}`, pool: { kind: 'nobody', wanted, security: asker.security }, ...common, ...climbed }
 }
 
 function poolsOf({ profile, verb, requester }: Asker, source: ReviewSource): readonly ReviewerPool[] {

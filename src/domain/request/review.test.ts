@@ -245,7 +245,7 @@ describe('a quorum', () => {
           const unique = [...new Set<string>(approvers)]
           const expected = enough(
             seats.map((s) => ({
-              r: { ...s, pool: { kind: 'nobody', wanted: '' }, rules: [] },
+              r: { ...s, pool: { kind: 'team', team: 'x' as TeamName }, rules: [] },
               approvers: unique.filter((n) => s.eligible.includes(id(n))),
             })),
           )

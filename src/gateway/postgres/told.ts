@@ -1,6 +1,7 @@
 import type { PrincipalId } from '../../domain/ids.ts'
-import type { Decision, Requirement } from '../../domain/policy/decision.ts'
+import type { Decision } from '../../domain/policy/decision.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
+import { requirementWords } from '../../domain/request/requirement-words.ts'
 import type { Estimate } from '../../domain/action.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
 import type { HoldOpened } from '../../app/ports/gateway.ts'
@@ -10,24 +11,6 @@ import type { HoldOpened } from '../../app/ports/gateway.ts'
 type Opened = Extract<HoldOpened, { kind: 'held' }>
 
 const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ')
-
-function needs(requirement: Requirement): string {
-  const { pool, count } = requirement
-  switch (pool.kind) {
-    case 'team':
-      return `${count} of team ${pool.team}`
-    case 'user':
-      return pool.user
-    case 'sponsor':
-      return `sponsor ${pool.user}`
-    case 'role':
-      return `${count} with the role ${pool.role}`
-    case 'nobody':
-      return `${count} of ${pool.wanted}, where nobody stands`
-    default:
-      return pool satisfies never
-  }
-}
 
 function why(decision: Decision, because: string | undefined): string {
   switch (decision.cause) {
@@ -46,8 +29,13 @@ function why(decision: Decision, because: string | undefined): string {
   }
 }
 
+const nameIn =
+  ({ people }: Snapshot) =>
+  (id: string): string =>
+    people.get(id as PrincipalId)?.displayName ?? id
+
 const names = (ids: readonly PrincipalId[], snapshot: Snapshot): string => {
-  const shown = [...new Set(ids)].map((id) => snapshot.people.get(id)?.displayName ?? id)
+  const shown = [...new Set(ids)].map(nameIn(snapshot))
   const last = shown.pop()
   return last === undefined ? 'Nobody' : shown.length === 0 ? last : `${shown.join(', ')} and ${last}`
 }
@@ -79,12 +67,15 @@ export function heldNotice(
 ): Told {
   const people = opened.needs.flatMap((need) => need.people)
   const rows = of.estimate === undefined ? '' : `about ${Math.round(of.estimate.rows).toLocaleString('en-US')} rows. `
-  const told = `${names(people, of.snapshot)} ${new Set(people).size > 1 ? 'were' : 'was'} told.`
+  const told =
+    people.length === 0 ? '' : ` ${names(people, of.snapshot)} ${new Set(people).size > 1 ? 'were' : 'was'} told.`
+  const needed = opened.needs.map((need) => oneLine(requirementWords(need, nameIn(of.snapshot)))).join(' and ')
+  const unanswerable = opened.unanswerable === undefined ? '' : `; ${oneLine(opened.unanswerable)}`
   return {
     severity: 'NOTICE',
     code: '00000',
-    message: `held ${opened.request}: needs ${opened.needs.map(needs).join(' and ')} (${why(decision, of.because)}) ${opened.url}`,
-    detail: `${rows}Expires ${clock(of.expiresAt, of.timeZone)}. ${told}`,
+    message: `held ${opened.request}: needs ${needed} (${why(decision, of.because)})${unanswerable} ${opened.url}`,
+    detail: `${rows}Expires ${clock(of.expiresAt, of.timeZone)}.${told}`,
     hint:
       of.kind === 'statement'
         ? "Ctrl-C withdraws. SET holdpoint.reason = '...' before the statement tells them why."

@@ -124,6 +124,7 @@ export function requestView(view: RequestView): z.output<typeof contract.AccessR
         climbedFrom: requirement.climbedFrom,
       }),
     ),
+    unanswerable: view.unanswerable,
     recording: request.recording,
     scope: request.scope,
     grantAtMost: formatDuration(request.grantAtMost),
