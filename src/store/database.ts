@@ -72,12 +72,13 @@ export function openDatabase({ url, connections = 16, log }: DatabaseOptions): D
     // The pool forgets its connections before they are quite gone.
     if (!closing) log(`a store connection was lost: ${error.message}`)
   })
+  // Lost while in use: what runs on it rejects, and so does what is asked next. It is said once more as an event, which
+  // would end the process if nobody heard it.
+  pool.on('connect', (client) => client.on('error', ignore))
   return {
     executor: kysely({ connect: async () => careful(await pool.connect()), end: () => pool.end(), options: {} }),
     async hold() {
       const client = await pool.connect()
-      // Lost between two queries: the next one rejects. Without a listener Node would end the process.
-      client.on('error', ignore)
       return {
         client,
         executor: kysely({
@@ -86,7 +87,6 @@ export function openDatabase({ url, connections = 16, log }: DatabaseOptions): D
           options: {},
         }),
         release(broken) {
-          client.off('error', ignore)
           client.release(broken)
         },
       }

@@ -42,8 +42,10 @@ export function createConnections(): Connections {
 
   const make = (target: OpenTarget, database: string, ssl: boolean): { pool: pg.Pool; ssl: boolean } => {
     const pool = new pg.Pool(settings(target, database, ssl))
-    // An idle connection that the target closes: the next use makes another.
+    // An idle connection that the target closes: the next use makes another. One in use rejects what runs on it, and
+    // says so once more as an event, which would end the process if nobody heard it.
     pool.on('error', () => undefined)
+    pool.on('connect', (client) => client.on('error', () => undefined))
     return { pool, ssl }
   }
 
