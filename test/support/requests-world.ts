@@ -26,6 +26,8 @@ import type { Backend } from '../../src/domain/session/session.ts'
 import type { Verb } from '../../src/domain/verb.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { testDatabase } from './database.ts'
+import { severedLine } from './severed-line.ts'
+import type { SeveredLine } from './severed-line.ts'
 
 /*
  * The requests' part of the application on a real store and real policy, with two processes' worth of gateways and
@@ -121,6 +123,8 @@ export interface RequestsWorld {
   readonly store: Store
   readonly app: ReturnType<typeof createRequestUseCases>
   caller(name: string, scopes?: readonly TokenScope[]): Caller
+  /** The way to the store; `query` does not use it. */
+  readonly line: SeveredLine
   /** Puts other documents, people or both in force, under the next revision. */
   change(to: { readonly documents?: string; readonly people?: readonly Principal[] }): void
   snapshot(): Snapshot
@@ -143,7 +147,11 @@ const timer = {
 
 export async function requestsWorld(): Promise<RequestsWorld> {
   const database = await testDatabase()
-  const opened = await openStore(database.url, () => undefined)
+  const line = await severedLine(database.target)
+  const storeUrl = new URL(database.url)
+  storeUrl.hostname = '127.0.0.1'
+  storeUrl.port = String(line.port)
+  const opened = await openStore(storeUrl.href, () => undefined)
   const { store, clock, wake } = opened
   let people = CAST
   let documents = DOCUMENTS
@@ -176,6 +184,7 @@ export async function requestsWorld(): Promise<RequestsWorld> {
     url: database.url,
     store,
     app,
+    line,
     snapshot: policy,
     caller(name, scopes = ['all']) {
       const principal = people.find((p) => p.id === name)
@@ -227,6 +236,7 @@ export async function requestsWorld(): Promise<RequestsWorld> {
     async close() {
       for (const process of processes) await process.stop()
       await opened.close()
+      await line.close()
       await database.close()
     },
   }

@@ -6,6 +6,9 @@ export interface SeveredLine {
   readonly port: number
   /** Cuts what is connected now, on both sides. */
   sever(): void
+  /** The same, and takes nobody until `restore`. */
+  down(): void
+  restore(): void
   close(): Promise<void>
 }
 
@@ -18,7 +21,9 @@ export async function severedLine(to: { readonly host: string; readonly port: nu
     socket.on('close', () => sockets.delete(socket))
     return socket
   }
+  let isDown = false
   const server = createServer((near) => {
+    if (isDown) return void near.destroy()
     const far = keep(connect({ host: to.host, port: to.port }))
     keep(near).pipe(far).pipe(near)
     near.on('close', () => far.destroy())
@@ -31,6 +36,13 @@ export async function severedLine(to: { readonly host: string; readonly port: nu
   return {
     port: (server.address() as AddressInfo).port,
     sever,
+    down() {
+      isDown = true
+      sever()
+    },
+    restore() {
+      isDown = false
+    },
     async close() {
       sever()
       await new Promise<void>((resolve) => void server.close(() => resolve()))

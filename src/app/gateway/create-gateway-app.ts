@@ -1,3 +1,4 @@
+import type { SessionId } from '../../domain/ids.ts'
 import type { OpenTarget } from '../ports/target.ts'
 import type { GatewayApp } from '../ports/gateway.ts'
 import type { SessionTarget } from '../ports/requests.ts'
@@ -9,6 +10,7 @@ import { createCuts } from './cuts.ts'
 import type { Cuts } from './cuts.ts'
 import type { GatewayDeps } from './deps.ts'
 import { hold, outcome, withdraw } from './hold.ts'
+import { createOwed } from './owed.ts'
 import { attachBackend, closeSession, openSession } from './sessions.ts'
 import { finish, start } from './start.ts'
 
@@ -21,8 +23,10 @@ export interface GatewayPart extends GatewayApp {
 }
 
 export function createGatewayApp(deps: GatewayDeps): GatewayPart {
-  const cuts = createCuts(deps)
+  const mine = new Set<SessionId>()
+  const cuts = createCuts(deps, mine)
   const background = createBackgroundRecord(deps)
+  const owed = createOwed(deps)
   return {
     policy: deps.policy,
     now: () => deps.clock.now(),
@@ -31,14 +35,18 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
       const profile = deps.policy()?.resources.get(resource)
       return profile === undefined ? refuse('not_found') : openTargetOf(deps, profile)
     },
-    openSession: openSession(deps),
+    openSession: openSession(deps, mine),
     attachBackend: attachBackend(deps),
-    closeSession: closeSession(deps),
+    closeSession: (session, why) =>
+      owed.tell(`the end of ${session}`, async () => {
+        await closeSession(deps)(session, why)
+        mine.delete(session)
+      }),
     hold: async (input) => hold(deps)(input),
     outcome: outcome(deps),
-    withdraw: withdraw(deps),
+    withdraw: (request, why) => owed.tell(`the withdrawal of ${request}`, () => withdraw(deps)(request, why)),
     start: async (request, input) => start(deps)(request, input),
-    finish: finish(deps),
+    finish: (request, result) => owed.tell(`the end of ${request}`, () => finish(deps)(request, result)),
     refused({ session, principal, resource, actions, decision, revision }) {
       background.entry({
         kind: 'access.denied',
@@ -79,6 +87,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
     background,
     async close() {
       cuts.close()
+      await owed.close()
       await background.close()
     },
   }

@@ -1,6 +1,7 @@
 import type { SessionId } from '../../domain/ids.ts'
 import type { CutOrder } from '../ports/gateway.ts'
 import type { GatewayDeps } from './deps.ts'
+import { endSession } from './sessions.ts'
 
 /** The sessions that this process carries, and the way to end each. */
 export interface Cuts {
@@ -9,10 +10,19 @@ export interface Cuts {
   check(): Promise<void>
   /** End them all: this process is not entitled to carry them any more. */
   cutAll(order: CutOrder): void
+  /** End those that the store has as open here and this process does not know: their opening was answered too late, or never. */
+  endStrays(): Promise<void>
   close(): void
 }
 
-export function createCuts(deps: Pick<GatewayDeps, 'store' | 'clock' | 'wake' | 'replica' | 'onFault'>): Cuts {
+/** More than any process carries. */
+const MOST = 100_000
+
+/** @param mine every session that this process has begun to open, until the store knows its end. */
+export function createCuts(
+  deps: Pick<GatewayDeps, 'store' | 'clock' | 'wake' | 'replica' | 'onFault'>,
+  mine: ReadonlySet<SessionId>,
+): Cuts {
   const carried = new Map<SessionId, { readonly cut: (order: CutOrder) => void; told: boolean }>()
   let checking: Promise<void> | undefined
   let again = false
@@ -62,6 +72,10 @@ export function createCuts(deps: Pick<GatewayDeps, 'store' | 'clock' | 'wake' | 
     check,
     cutAll(order) {
       for (const session of carried.keys()) tell(session, order)
+    },
+    async endStrays() {
+      for (const session of await deps.store.requests.openSessionsOfReplica(deps.replica.id(), MOST))
+        if (!mine.has(session)) await endSession(deps.store, session, 'failed')
     },
     close() {
       for (const stop of stops) stop()

@@ -9,18 +9,23 @@ import { endGrant, withdrawPending } from '../requests/steps.ts'
 import type { GatewayDeps } from './deps.ts'
 import { giveUp } from './start.ts'
 
-/** The `connect` decision and the session, in one transaction, before anything reaches the target. */
+/**
+ * The `connect` decision and the session, in one transaction, before anything reaches the target.
+ * @param mine gets the session before the store does, and loses it again when the store did not answer: whether it was
+ * written is not known then, and whoever finds it there ends it (`Cuts.endStrays`).
+ */
 export const openSession =
-  (deps: GatewayDeps): GatewayApp['openSession'] =>
-  (input) => {
+  (deps: GatewayDeps, mine: Set<SessionId>): GatewayApp['openSession'] =>
+  async (input) => {
     const profile = deps.policy()?.resources.get(input.resource)
     if (profile === undefined) throw new Error(`the profile of ${input.resource} cannot be told`)
     const replica = deps.replica.id()
-    return deps.store.transaction(async (tx) => {
+    const id = await deps.store.requests.nextSession()
+    const open = async (tx: Tx) => {
       const { decision } = input
       const atMost = decision.outcome === 'allow' ? decision.sessionAtMost : undefined
       const session: Session = {
-        id: await tx.requests.nextSession(),
+        id,
         principal: input.principal.id,
         resource: input.resource,
         database: clean(input.database),
@@ -45,7 +50,14 @@ export const openSession =
         }),
       )
       return { session: session.id, ...(session.expiresAt === undefined ? {} : { expiresAt: session.expiresAt }) }
-    })
+    }
+    mine.add(id)
+    try {
+      return await deps.store.transaction(open)
+    } catch (error) {
+      mine.delete(id)
+      throw error
+    }
   }
 
 /** What a client says of itself, as the store and the record can keep it. */

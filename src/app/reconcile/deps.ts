@@ -19,6 +19,6 @@ export interface ReconcilerDeps {
   readonly replica: Replica
   readonly target: Pick<TargetControl, 'terminate' | 'isGone'>
   readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>
-  readonly cuts: Pick<Cuts, 'check' | 'cutAll'>
+  readonly cuts: Pick<Cuts, 'check' | 'cutAll' | 'endStrays'>
   readonly onFault: (what: string, error: unknown) => void
 }

@@ -117,6 +117,7 @@ export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler>
   const beatLoop = async (): Promise<void> => {
     try {
       await beat()
+      await deps.cuts.endStrays()
       await burying.listen()
     } catch (error) {
       deps.onFault('the heartbeat', error)
