@@ -138,7 +138,9 @@ function renderParameters(cli: Cli, parameters: Statement['parameters']): string
         case 'text':
           return `${name}'${highlight(cli, exposeLines(one.text).join('⟨U+000A⟩\n       '))}'\n`
         case 'binary':
-          return `${name}binary ${oneLine(one.hex)}\n`
+          return one.reads === undefined
+            ? `${name}binary ${oneLine(one.hex)}\n`
+            : `${name}'${highlight(cli, exposeLines(one.reads.text).join('⟨U+000A⟩\n       '))}' (${oneLine(one.reads.type)}, binary ${oneLine(one.hex)})\n`
         case 'masked':
           return `${name}${cli.paint('yellow', `masked (${one.bytes} bytes); bound by the digest all the same`)}\n`
       }

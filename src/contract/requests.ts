@@ -44,7 +44,14 @@ export const Subject = z
         z.discriminatedUnion('kind', [
           z.object({ kind: z.literal('null') }),
           z.object({ kind: z.literal('text'), text: z.string() }),
-          z.object({ kind: z.literal('binary'), hex: z.string() }),
+          z.object({
+            kind: z.literal('binary'),
+            hex: z.string(),
+            reads: z
+              .object({ type: z.string(), text: z.string() })
+              .optional()
+              .meta({ description: 'What the bytes say, where the type is a common one' }),
+          }),
           z.object({ kind: z.literal('masked'), bytes: z.int() }),
         ]),
       ),

@@ -8,6 +8,12 @@ export interface OpenTarget extends PostgresTarget {
   readonly password?: string
 }
 
+/** Values as a Bind sent them, with the types that its Parse declared (0 or left out: the target works it out). */
+export interface BoundParameters {
+  readonly types: readonly number[]
+  readonly values: readonly { readonly format: number; readonly bytes: Buffer | null }[]
+}
+
 /** What Holdpoint does on a target besides carrying sessions. Each call opens or reuses a connection of its own. */
 export interface TargetControl {
   /** Ask the backend to stop its statement. */
@@ -15,8 +21,14 @@ export interface TargetControl {
   /** Terminate the backend and look until it is gone from pg_stat_activity. Resolves true once seen gone; false after `withinMs`. */
   terminate(target: OpenTarget, backend: Backend, withinMs: number): Promise<boolean>
   isGone(target: OpenTarget, backend: Backend): Promise<boolean>
-  /** EXPLAIN without ANALYZE, time-limited, in a read-only transaction that is rolled back. Only for text whose every function is known harmless. */
-  estimate(target: OpenTarget, database: string, text: string, searchPath: string): Promise<Estimate | undefined>
+  /** EXPLAIN without ANALYZE, time-limited, in a read-only transaction that is rolled back. Only for text whose every function is known harmless. With `bound`, the guess is about those values; undefined where binding one may run code. */
+  estimate(
+    target: OpenTarget,
+    database: string,
+    text: string,
+    searchPath: string,
+    bound?: BoundParameters,
+  ): Promise<Estimate | undefined>
   locks(target: OpenTarget, backend: Backend): Promise<LockReport>
   /** Can it be reached and signed in to? A sentence for people when not; never a stack trace or a password. */
   probe(

@@ -1,4 +1,6 @@
-import type pg from 'pg'
+import { isUtf8 } from 'node:buffer'
+import pg from 'pg'
+import type { BoundParameters } from '../../app/ports/target.ts'
 import type { Estimate } from '../../domain/action.ts'
 
 /** Longest time that planning may take, in ms. */
@@ -16,16 +18,23 @@ interface Plan {
  * The planner's guess for one statement, in a read-only transaction that is rolled back. The extended protocol
  * carries it, so that a second statement in the text is refused. Undefined when the target will not plan it.
  */
-export async function explain(client: pg.ClientBase, text: string, searchPath: string): Promise<Estimate | undefined> {
+export async function explain(
+  client: pg.ClientBase,
+  text: string,
+  searchPath: string,
+  bound?: BoundParameters,
+): Promise<Estimate | undefined> {
   await client.query('begin read only')
   try {
     await client.query(
       `set local statement_timeout = ${PLAN_WITHIN}; set local lock_timeout = ${PLAN_WITHIN}; set local idle_in_transaction_session_timeout = '10s'`,
     )
     await client.query("select pg_catalog.set_config('search_path', $1, true)", [searchPath])
-    const { rows } = await (/\$[0-9]/.test(text)
-      ? explainGeneric(client, text)
-      : one<Explained>(client, `EXPLAIN (FORMAT JSON) ${text}`))
+    const { rows } = await (bound !== undefined && bound.values.length > 0
+      ? explainBound(client, text, bound)
+      : /\$[0-9]/.test(text)
+        ? explainGeneric(client, text)
+        : one<Explained>(client, `EXPLAIN (FORMAT JSON) ${text}`))
     const plan = rows[0]?.['QUERY PLAN'][0]?.Plan
     const cost = plan?.['Total Cost']
     if (plan === undefined || cost === undefined) return undefined
@@ -62,6 +71,75 @@ async function explainGeneric(client: pg.ClientBase, text: string): Promise<pg.Q
   } finally {
     // It outlives the transaction, and the connection goes back to be used again.
     await client.query('rollback; deallocate holdpoint_estimate')
+  }
+}
+
+/**
+ * Built-in types whose input functions look at nothing but the value, and their arrays: a value of another type is
+ * not bound, because a domain's check may be anybody's function.
+ */
+const PLAIN: ReadonlyMap<number, string> = new Map(
+  Object.entries({
+    bool: [16, 1000],
+    bytea: [17, 1001],
+    int8: [20, 1016],
+    int2: [21, 1005],
+    int4: [23, 1007],
+    text: [25, 1009],
+    json: [114, 199],
+    float4: [700, 1021],
+    float8: [701, 1022],
+    inet: [869, 1041],
+    bpchar: [1042, 1014],
+    varchar: [1043, 1015],
+    date: [1082, 1182],
+    time: [1083, 1183],
+    timestamp: [1114, 1115],
+    timestamptz: [1184, 1185],
+    interval: [1186, 1187],
+    numeric: [1700, 1231],
+    uuid: [2950, 2951],
+    jsonb: [3802, 3807],
+  }).flatMap(([name, oids]) => oids.map((oid, i): [number, string] => [oid, `pg_catalog.${name}${'[]'.repeat(i)}`])),
+)
+/** More than this in one Bind is not sent a second time. */
+const LARGEST_BOUND = 1024 * 1024
+
+/** A plan for these very values, which travel in a Bind and are never part of a text. */
+async function explainBound(
+  client: pg.ClientBase,
+  text: string,
+  { types, values }: BoundParameters,
+): Promise<Pick<pg.QueryResult<Explained>, 'rows'>> {
+  const nothing = { rows: [] }
+  if (values.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0) > LARGEST_BOUND) return nothing
+  if (values.some(({ bytes, format }) => bytes !== null && format === 0 && !isUtf8(bytes))) return nothing
+  const declared = types.map((oid) => (oid === 0 ? 'unknown' : PLAIN.get(oid)))
+  if (declared.includes(undefined)) return nothing
+  const known = await parameterTypes(client, text, declared.length === 0 ? '' : `(${declared.join(', ')})`)
+  if (known.length !== values.length || !known.every((oid) => PLAIN.has(oid))) return nothing
+  // `types` is what pg puts into Parse, and what it asks for the parsers of what comes back.
+  const config: pg.QueryConfig & { readonly types: unknown } = {
+    text: `EXPLAIN (FORMAT JSON) ${text}`,
+    values: values.map(({ bytes, format }) => (bytes === null || format === 1 ? bytes : bytes.toString('utf8'))),
+    types: Object.assign([...known], { getTypeParser: pg.types.getTypeParser }),
+  }
+  return client.query<Explained>(config)
+}
+
+/** What the target takes the placeholders of `text` for. Analysing runs nothing; nothing is bound or planned. */
+async function parameterTypes(client: pg.ClientBase, text: string, declared: string): Promise<readonly number[]> {
+  await one(client, `PREPARE holdpoint_estimate ${declared} AS ${text}`)
+  try {
+    const { rows } = await client.query<{ types: readonly number[] }>(
+      "select parameter_types::pg_catalog.oid[]::pg_catalog.int8[]::pg_catalog.float8[] as types from pg_catalog.pg_prepared_statements where name = 'holdpoint_estimate'",
+    )
+    await client.query('deallocate holdpoint_estimate')
+    return rows[0]?.types ?? []
+  } catch (error) {
+    // It outlives the transaction, and the connection goes back to be used again.
+    await client.query('rollback; deallocate holdpoint_estimate')
+    throw error
   }
 }
 

@@ -123,6 +123,48 @@ test('estimates by the search path of the session, and with placeholders', async
   ).toBe(1)
 })
 
+const bound = (types: readonly number[], ...values: readonly (string | Buffer | null)[]) => ({
+  types,
+  values: values.map((value) => ({
+    format: Buffer.isBuffer(value) ? 1 : 0,
+    bytes: typeof value === 'string' ? Buffer.from(value) : value,
+  })),
+})
+const guess = async (sql: string, values: ReturnType<typeof bound>) =>
+  (await control.estimate(target, target.database, sql, 'public', values))?.rows
+
+test('estimates the very values that are bound, in either format', async () => {
+  expect(await guess('DELETE FROM carts WHERE id <= $1', bound([], '10'))).toBeLessThan(20)
+  expect(await guess('DELETE FROM carts WHERE id <= $1', bound([], '990'))).toBeGreaterThan(900)
+  const four = Buffer.alloc(4)
+  four.writeInt32BE(990)
+  expect(await guess('DELETE FROM carts WHERE id <= $1', bound([23], four))).toBeGreaterThan(900)
+  expect(await guess('DELETE FROM carts WHERE id <= $1', bound([0], four))).toBeGreaterThan(900)
+  expect(await guess('DELETE FROM carts WHERE id = ANY($1)', bound([1007], '{1,2,3,4,5}'))).toBe(5)
+  expect(await guess('DELETE FROM carts WHERE id = $1', bound([], null))).toBeLessThan(2)
+  expect(await guess('DELETE FROM carts WHERE id::text = $1', bound([25], "'; DROP TABLE carts; --"))).toBeDefined()
+  // The same connections go on.
+  for (let i = 0; i < 8; i++)
+    expect(await guess('DELETE FROM carts WHERE id <= $1', bound([], '990'))).toBeGreaterThan(900)
+})
+
+test('no estimate where binding may run code, or the values do not fit', async () => {
+  await database.query(
+    "CREATE FUNCTION noted(v text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('touched'); RETURN true; END $$",
+  )
+  await database.query('CREATE DOMAIN checked AS text CHECK (noted(VALUE))')
+  await database.query('CREATE TABLE notes (note checked)')
+  const [type] = await database.query<{ oid: number }>("SELECT 'checked'::regtype::oid::int4 AS oid")
+  expect(await guess('INSERT INTO notes VALUES ($1)', bound([], 'x'))).toBeUndefined()
+  expect(await guess('SELECT $1', bound([type?.oid ?? 0], 'x'))).toBeUndefined()
+  expect(await guess('DELETE FROM carts WHERE id <= $1', bound([], 'x'))).toBeUndefined()
+  expect(await guess('DELETE FROM carts WHERE id <= $1', bound([], '1', '2'))).toBeUndefined()
+  expect(await guess('DELETE FROM carts WHERE id <= $1; COMMIT', bound([], '1'))).toBeUndefined()
+  expect(await guess('ANALYZE DELETE FROM carts WHERE id <= $1', bound([], '1'))).toBeUndefined()
+  expect(await database.query('select is_called from touched')).toEqual([{ is_called: false }])
+  expect(await database.query('select count(*)::int as n from carts')).toEqual([{ n: 1000 }])
+})
+
 test('counts the rows of every change in a plan', () => {
   expect(rowsOf({ 'Node Type': 'Seq Scan', 'Plan Rows': 7 })).toBe(7)
   expect(

@@ -57,8 +57,8 @@ export function createTargetControl(): TargetControl {
       })
     },
     isGone: (target, backend) => connections.on(target, target.database)((client) => gone(client, backend)),
-    estimate: (target, database, text, searchPath) =>
-      connections.on(target, database)((client) => explain(client, text, searchPath)),
+    estimate: (target, database, text, searchPath, bound) =>
+      connections.on(target, database)((client) => explain(client, text, searchPath, bound)),
     async locks(target, backend) {
       return connections.on(
         target,

@@ -8,7 +8,8 @@ import type { NamedVerb, Verb } from '../verb.ts'
 export type ShownParameter =
   | { readonly kind: 'null' }
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'binary'; readonly hex: string }
+  /** `reads`: what the bytes say, where the type is one that everybody knows. */
+  | { readonly kind: 'binary'; readonly hex: string; readonly reads?: { readonly type: string; readonly text: string } }
   | { readonly kind: 'masked'; readonly bytes: number }
 
 /** What the gateway knows of the target session; part of the digest, since it gives the text its meaning. */

@@ -3,6 +3,7 @@ import type { Action } from '../../domain/action.ts'
 import { statementDigest } from '../../domain/digest.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { LockReport, ShownParameter, Subject } from '../../domain/request/request.ts'
+import { readBinary } from '../../wire/postgres/binary-values.ts'
 import type { Bind } from '../../wire/postgres/frontend.ts'
 import type { Desk, Protocol } from './desk.ts'
 import { holdForReview, Interruptible } from './hold.ts'
@@ -19,6 +20,8 @@ export interface Asked {
   readonly text: string
   /** Parameter types that Parse declared. */
   readonly types: readonly number[]
+  /** Those that the target worked out, when the client has asked it. */
+  readonly described?: readonly number[] | undefined
   readonly bind: Bind | undefined
 }
 
@@ -56,7 +59,7 @@ export async function askPeople(
     const subject: Subject = {
       kind: 'statement',
       text: maskSecrets(asked.text, work.classified),
-      parameters: parameters.map((value, i) => shown(value, format(i))),
+      parameters: parameters.map((value, i) => shown(value, format(i), asked.types[i] || asked.described?.[i])),
       actions: withEstimate(given, estimate),
       state: state.snapshot(inTransaction),
       ...(locks === undefined ? {} : { locks }),
@@ -112,12 +115,13 @@ async function locksOf(desk: Desk): Promise<LockReport | undefined> {
 /** Larger values are not put before people; the digest covers them all the same. */
 const LARGEST_SHOWN = 64 * 1024
 
-function shown(value: Buffer | null, format: number): ShownParameter {
+function shown(value: Buffer | null, format: number, type: number | undefined): ShownParameter {
   if (value === null) return { kind: 'null' }
   if (value.length > LARGEST_SHOWN) return { kind: 'masked', bytes: value.length }
-  return format === 0 && isUtf8(value)
-    ? { kind: 'text', text: value.toString('utf8') }
-    : { kind: 'binary', hex: value.toString('hex') }
+  if (format === 0 && isUtf8(value)) return { kind: 'text', text: value.toString('utf8') }
+  const hex = value.toString('hex')
+  const reads = type === undefined || format === 0 ? undefined : readBinary(type, value)
+  return reads === undefined ? { kind: 'binary', hex } : { kind: 'binary', hex, reads }
 }
 
 function notCovered(work: Work, parameters: readonly (Buffer | null)[]): string[] {

@@ -60,8 +60,8 @@ export class Extended {
   async #bindLater(frame: Buffer, portal: string, prepared: Prepared): Promise<void | string> {
     const bind = decodeBind(frame)
     if (bind === undefined) return 'a malformed Bind'
-    const { text, types } = prepared
-    const verdict = await settle(this.#desk, { protocol: 'extended', text, types, bind })
+    const { text, types, described } = prepared
+    const verdict = await settle(this.#desk, { protocol: 'extended', text, types, described, bind })
     if (verdict.kind === 'refused') await this.#desk.refuse(verdict.told, 'extended', true)
     if (verdict.kind === 'go') this.#bound(frame, portal, prepared, verdict)
   }
@@ -114,8 +114,8 @@ export class Extended {
     const bind = decodeBind(portal.bindFrame)
     if (bind === undefined) return 'a malformed Bind'
     const desk = this.#desk
-    const { text, types } = portal.prepared
-    const verdict = await settle(desk, { protocol: 'extended', text, types, bind })
+    const { text, types, described } = portal.prepared
+    const verdict = await settle(desk, { protocol: 'extended', text, types, described, bind })
     if (verdict.kind === 'refused') await desk.refuse(verdict.told, 'extended', true)
     if (verdict.kind !== 'go') return
     const { work, decision, leave } = verdict
@@ -134,6 +134,17 @@ export class Extended {
     const undo = desk.follow(portal.work, text)
     const expected = { kind: 'execute' as const, run: portal.run, copies: portal.work.copies }
     desk.forward(frame, undo === undefined ? expected : { ...expected, undo })
+  }
+
+  describe(frame: Buffer): Handled {
+    const named = decodeNamed(frame)
+    if (named === undefined) return 'a malformed Describe'
+    const prepared = named.what === 'statement' ? this.#desk.prepared.get(named.name) : undefined
+    const types = (described: readonly number[]) => {
+      if (prepared !== undefined) prepared.described = described
+    }
+    this.#desk.forward(frame, { kind: 'describe', types })
+    return undefined
   }
 
   close(frame: Buffer): Handled {

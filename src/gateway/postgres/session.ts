@@ -4,7 +4,7 @@ import { encodeParameterStatus, encodeTold } from '../../wire/postgres/encode.ts
 import type { Told } from '../../wire/postgres/encode.ts'
 import { FrameReader } from '../../wire/postgres/frame.ts'
 import type { Piece, Violation } from '../../wire/postgres/frame.ts'
-import { clientLimits, decodeNamed, decodeQuery, FRONTEND, TERMINATE } from '../../wire/postgres/frontend.ts'
+import { clientLimits, decodeQuery, FRONTEND, TERMINATE } from '../../wire/postgres/frontend.ts'
 import { bury } from './bury.ts'
 import { atDeadline } from './deadline.ts'
 import { Desk } from './desk.ts'
@@ -196,9 +196,7 @@ export class GatewaySession {
       case FRONTEND.Execute:
         return this.#extended.execute(frame)
       case FRONTEND.Describe:
-        if (decodeNamed(frame) === undefined) return 'a malformed Describe'
-        desk.forward(frame, { kind: 'describe' })
-        return undefined
+        return this.#extended.describe(frame)
       case FRONTEND.Close:
         return this.#extended.close(frame)
       case FRONTEND.Flush:

@@ -145,10 +145,14 @@ async function look(desk: Desk): Promise<boolean> {
 /** The planner's guess, on a connection of Holdpoint's own; never for what may run code when it is planned (61c). */
 export async function estimateOf(desk: Desk, work: Work, asked: Asked): Promise<Estimate | undefined> {
   const { control, target, database, state } = desk.of
-  // With parameters it would be a guess about other values than those that were bound.
-  if (!work.estimable || (asked.bind?.values.length ?? 0) > 0) return undefined
+  if (!work.estimable) return undefined
+  const { bind, types } = asked
+  const bound = bind && {
+    types,
+    values: bind.values.map((bytes, i) => ({ bytes, format: bind.formats[i] ?? 0 })),
+  }
   try {
-    return await control.estimate(target, database, asked.text, state.searchPath)
+    return await control.estimate(target, database, asked.text, state.searchPath, bound)
   } catch (error) {
     desk.log(error, 'the estimate could not be had')
     return undefined

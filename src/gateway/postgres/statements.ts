@@ -5,6 +5,8 @@ export interface Prepared {
   /** The text of the Parse, or of the whole PREPARE; what the target lists in pg_prepared_statements. */
   readonly text: string
   readonly types: readonly number[]
+  /** What the target said the types of its parameters are, once the client has asked. */
+  described?: readonly number[]
   /** Set for PREPARE: what EXECUTE of it does. A Bind to it is refused, since its text is not the one to decide. */
   readonly body?: StatementShape
 }

@@ -4,6 +4,7 @@ import {
   decodeDataRow,
   decodeFields,
   decodeParameterStatus,
+  decodeParameterTypes,
   decodeReady,
   isRowDescription,
   rowsOf,
@@ -45,6 +46,8 @@ export interface Expected {
   readonly done?: () => void
   /** COPY FROM STDIN may begin. */
   readonly copies?: boolean
+  /** Of a Describe: the types of the statement's parameters. */
+  readonly types?: (types: readonly number[]) => void
 }
 interface Hidden {
   readonly row?: (values: readonly (string | null)[]) => void
@@ -321,6 +324,7 @@ export class TargetLine {
         break
       case BACKEND.ParameterDescription:
         if (kind !== 'describe') return 'an unexpected ParameterDescription'
+        head.types?.(decodeParameterTypes(piece.bytes) ?? [])
         break
       case BACKEND.NoData:
         consumed = kind === 'describe'

@@ -139,6 +139,14 @@ export function decodeDataRow(frame: Buffer): readonly (string | null)[] | undef
   return body.complete ? values : undefined
 }
 
+/** Object ids of a statement's parameter types. Undefined when malformed. */
+export function decodeParameterTypes(frame: Buffer): readonly number[] | undefined {
+  const body = new BodyReader(frame, HEADER)
+  const count = body.int16() & 0xffff
+  if (!body.ok || body.left !== count * 4) return undefined
+  return Array.from({ length: count }, () => body.int32() >>> 0)
+}
+
 /** Whether the fields of a RowDescription add up to its length. */
 export function isRowDescription(frame: Buffer): boolean {
   const count = frame.length >= HEADER + 2 ? frame.readInt16BE(HEADER) : -1
