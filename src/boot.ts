@@ -10,11 +10,12 @@ import { createGatewayApp } from './app/gateway/create-gateway-app.ts'
 import { gatewayVerifiers } from './app/people/gateway-verifiers.ts'
 import { prepareSetup } from './app/people/setup.ts'
 import { createReplica } from './app/reconcile/replica.ts'
-import { startReconciler } from './app/reconcile/start-reconciler.ts'
+import { type Overdue, startReconciler } from './app/reconcile/start-reconciler.ts'
 import { done } from './app/result.ts'
 import { createClassifier } from './classify/postgres/classifier.ts'
 import { version } from './cli/server.ts'
 import { type Address, type Config, readConfig, type StartFlags } from './config.ts'
+import { createDocumentReader } from './connector/documents/reader.ts'
 import { createCatalogueSource } from './connector/postgres/catalogue-source.ts'
 import { createTargetControl } from './connector/postgres/target-control.ts'
 import { startDemo } from './demo/start-demo.ts'
@@ -66,6 +67,8 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   parts.defer(() => control.close())
   const catalogue = await createCatalogueSource()
   parts.defer(() => catalogue.close())
+  const reader = createDocumentReader()
+  parts.defer(() => reader.close())
 
   // The gateways' side of the application, and what makes things end.
   const replica = createReplica(store, () => `${hostname()}-${randomUUID()}`)
@@ -92,6 +95,9 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     ...(await opened.readiness()),
     check('policy', keeper.current() !== undefined, 'the policy in force has not been confirmed for 2 s'),
     check('reconciler', age(reconciler.status().lastPass, clock.now()) < 10_000, 'no whole pass for 10 s'),
+    // Seen, not failed: taking this process out of service would mend neither.
+    seen('removals', overdueWords(reconciler.status().overdue, clock.now())),
+    seen('statement record', lostWords(gatewayApp.background.state().lost)),
   ]
   const app = createApp({
     ...shared,
@@ -100,6 +106,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     classifier,
     targets: control,
     catalogue,
+    reader,
     openTarget: async ({ target, credential }) => {
       if (credential === undefined) return done(target)
       const password = await readCredential(credential)
@@ -133,6 +140,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
         pendingRequests: (await store.requests.openCounts()).reduce((sum, { pending }) => sum + pending, 0),
         openSessions: gateway?.connections() ?? 0,
         overdueGrants: reconciler.status().overdue.length,
+        lostStatements: gatewayApp.background.state().lost,
       }),
     },
     publicUrl: baseUrl,
@@ -220,6 +228,19 @@ const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : 
 const age = (last: number | undefined, now: number): number =>
   last === undefined ? Number.POSITIVE_INFINITY : now - last
 const check = (name: string, ok: boolean, detail: string) => (ok ? { name, ok } : { name, ok, detail })
+
+/** A check that never fails; what there is to say about it is shown. */
+const seen = (name: string, detail: string | undefined) =>
+  detail === undefined ? { name, ok: true } : { name, ok: true, detail }
+/** Whoever asks for readiness proves nothing, so no resource or grant is named. */
+function overdueWords(overdue: readonly Overdue[], now: number): string | undefined {
+  const oldest = Math.min(...overdue.map(({ since }) => since))
+  return overdue.length === 0
+    ? undefined
+    : `${overdue.length} overdue: the target has not confirmed the end of access, the oldest for ${Math.round((now - oldest) / 1_000)} s`
+}
+const lostWords = (lost: number): string | undefined =>
+  lost === 0 ? undefined : `${lost} statements since the start could not be kept`
 
 function after(ms: number, run: () => void): () => void {
   const timer = setTimeout(run, ms)

@@ -25,7 +25,7 @@ test('the documents of the demo are sound, the one that shows what is missing as
   expect([...findings, ...checkSet(documents, people)]).toMatchObject([{ code: 'incomplete' }])
   const classifier = await createClassifier()
   const snapshot = buildSnapshot({ revision: 1 as Revision, documents }, people)
-  const outcomes = runTests(snapshot, ofKind(documents, 'Test'), classifier)
+  const outcomes = await runTests(snapshot, ofKind(documents, 'Test'), classifier)
   expect(outcomes.filter((outcome) => !outcome.passed)).toEqual([])
   expect(outcomes.length).toBeGreaterThan(8)
   classifier.close()

@@ -1,3 +1,4 @@
+import { loadDocuments } from '../../src/domain/policy/documents.ts'
 import { createHash, randomUUID } from 'node:crypto'
 import type { App } from '../../src/app/app.ts'
 import { applyApproved } from '../../src/app/documents/apply-approved.ts'
@@ -104,6 +105,7 @@ export async function httpWorld(): Promise<HttpWorld> {
       estimate: async () => undefined,
     },
     catalogue: { watch: () => Promise.reject(new Error('nobody is asked in this test')), close: async () => undefined },
+    reader: { read: async (files) => loadDocuments(files), close: async () => undefined },
     openTarget: async (profile) => done(profile.target),
     gateway: { host: 'localhost', port: 7432 },
     cursorKey,

@@ -20,12 +20,12 @@ export async function applyApproved(tx: Tx, request: AccessRequest): Promise<Res
   const base = await tx.documents.lockRevision()
   if (base !== proposal.base)
     return refuse('stale_base', `it was written for revision ${proposal.base}, and ${base} is in force`)
-  const current = readStored(await tx.documents.documentsAt(base))
+  const current = await readStored(await tx.documents.documentsAt(base))
   const gone = new Set(proposal.changes.remove.map(documentKey))
   const next = new Map(
     current.filter((document) => !gone.has(documentKey(document))).map((document) => [documentKey(document), document]),
   )
-  for (const document of readStored(proposal.changes.put)) next.set(documentKey(document), document)
+  for (const document of await readStored(proposal.changes.put)) next.set(documentKey(document), document)
   const documents = [...next.values()]
   const findings = checkSet(documents, await tx.people.list())
   if (hasErrors(findings)) return refuse('documents_invalid', firstError(findings))

@@ -39,7 +39,7 @@ export const applyDocuments =
       )
     if ((options.reason?.length ?? 0) > LONGEST_REASON)
       return refuse('invalid_input', `a reason has at most ${LONGEST_REASON} characters`)
-    const loaded = await loadFiles(files)
+    const loaded = await loadFiles(deps, files)
     if (hasErrors(loaded.findings)) return refuse('documents_invalid', firstError(loaded.findings))
     // Dies here or before the commit: nothing changed. After it: the revision is in force, and every keeper reads it.
     const outcome = await deps.store.transaction(async (tx): Promise<Result<Outcome>> => {

@@ -3,6 +3,7 @@ import type { Profile } from '../../domain/profile/profile.ts'
 import type { Caller, TokenScope } from '../app.ts'
 import type { CatalogueSource } from '../ports/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { DocumentReader } from '../ports/document-reader.ts'
 import type { Store } from '../ports/store.ts'
 import type { OpenTarget, TargetControl } from '../ports/target.ts'
 import { refuse, type Result } from '../result.ts'
@@ -16,6 +17,7 @@ export interface DocumentDeps {
   readonly classifier: Classifier
   readonly targets: Pick<TargetControl, 'probe' | 'estimate'>
   readonly catalogue: CatalogueSource
+  readonly reader: DocumentReader
   /** The target with its password. Refuses with words when the password cannot be had. */
   readonly openTarget: (profile: Profile) => Promise<Result<OpenTarget>>
   /** Where clients reach the gateway, for the line that people copy. */

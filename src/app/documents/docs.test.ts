@@ -32,7 +32,7 @@ test('the examples of docs/policy.md are one valid set, and its tests pass', asy
   const people = [...PEOPLE, BOT]
   expect(checkSet(documents, people).map((finding) => finding.code)).toEqual(['incomplete'])
   const classifier = await createClassifier()
-  const outcomes = runTests(
+  const outcomes = await runTests(
     buildSnapshot({ revision: 1 as Revision, documents }, people),
     ofKind(documents, 'Test'),
     classifier,

@@ -7,6 +7,7 @@ import { createClassifier } from '../../classify/postgres/classifier.ts'
 import type { Classifier, TargetCatalogue } from '../../classify/postgres/shape.ts'
 import type { Estimate } from '../../domain/action.ts'
 import type { PrincipalId, ResourceName, Revision, TokenId } from '../../domain/ids.ts'
+import { loadDocuments } from '../../domain/policy/documents.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { OpenStore } from '../../store/open-store.ts'
 import { openStore } from '../../store/open-store.ts'
@@ -96,6 +97,7 @@ beforeEach(async () => {
       },
       close: async () => undefined,
     },
+    reader: { read: async (files) => loadDocuments(files), close: async () => undefined },
     openTarget: async (profile) => done({ ...profile.target }),
     gateway: { host: 'localhost', port: 7432 },
   })
@@ -448,6 +450,22 @@ hold: {reviews: [{from: "team:security"}]}
     message: 'the planner gave no estimate; rule big: action.estimate: not known',
   })
   expect(watching).toBe(0)
+})
+
+test('explaining stays cheap where a thousand rules match', async () => {
+  const many = Array.from(
+    { length: 1_000 },
+    (_, n) =>
+      `---\nkind: Rule\nname: r${n}\non: {verbs: [write]}\nwhen: action.sql.hasWhere || ${n} > 2000\nhold: {reviews: [{from: owners}]}\n`,
+  ).join('')
+  value(await apply(`${BASE}${many}`))
+  const ask = { as: 'ana', on: 'shop-db', sql: 'UPDATE carts SET note = 1 WHERE id = 1' }
+  const one = value(await app.explain(caller(named('ana')), ask))
+  expect(one.rules).toHaveLength(1_001)
+  expect(one.trace.length).toBeLessThanOrEqual(500)
+  const [first] = await app.explainAll(caller(named('ana')), [ask, ask])
+  expect(first?.ok === true && first.value.trace.length).toBe(20)
+  expect(first?.ok === true && first.value.trace.every((rule) => rule.matched)).toBe(true)
 })
 
 test('a batch is answered in order, by one look at each target', async () => {

@@ -21,8 +21,9 @@ export function explainActions(
   actions: readonly Action[],
   context: Context,
   told: Omit<Told, 'verbs'>,
+  mostRules?: number,
 ): Explained {
-  const traces = actions.map((action) => explainAction(scope, action, context))
+  const traces = actions.map((action) => explainAction(scope, action, context, mostRules))
   // The flip of an action that made the outcome: of the others, none would help.
   const { outcome } = told.decision
   const flip = traces.find((trace) => trace.decision.outcome === outcome && trace.flip !== undefined)?.flip

@@ -13,6 +13,8 @@ import { lookAtTarget, type TargetLook } from './look-at-target.ts'
 
 /** Questions that are worked on at once; also how many connections a target is asked over. */
 const AT_ONCE = 4
+/** Rules shown of each answer of a batch. */
+const MOST_RULES_OF_MANY = 20
 /** Longest time that targets are asked about one batch, in ms; what is left is answered without them, and says so. */
 const ASK_FOR = 30_000
 
@@ -33,7 +35,7 @@ export const explainAll =
     const snapshot = inForce(deps)
     const refused = narrow ?? ('ok' in snapshot ? snapshot : undefined)
     if (refused !== undefined || 'ok' in snapshot) return inputs.map(() => refused ?? refuse('policy_unavailable'))
-    const desk = new Desk(deps, caller, snapshot)
+    const desk = new Desk(deps, caller, snapshot, inputs.length > 1 ? MOST_RULES_OF_MANY : undefined)
     const answers: Result<Explained>[] = []
     let next = 0
     const work = async (): Promise<void> => {
@@ -60,9 +62,11 @@ class Desk {
   readonly #caller: Caller
   readonly #snapshot: PolicySnapshot
   readonly #now: number
+  readonly #mostRules: number | undefined
   readonly #looks = new Map<ResourceName, Promise<TargetLook>>()
 
-  constructor(deps: DocumentDeps, caller: Caller, snapshot: PolicySnapshot) {
+  constructor(deps: DocumentDeps, caller: Caller, snapshot: PolicySnapshot, mostRules: number | undefined) {
+    this.#mostRules = mostRules
     this.#deps = deps
     this.#caller = caller
     this.#snapshot = snapshot
@@ -93,7 +97,7 @@ class Desk {
       facts: given === undefined ? {} : { estimate: given },
     }
     const decision = decideActions([action], scope, context) ?? NOTHING
-    return done(explainActions(scope, [action], context, { decision, notes: [], estimate: given }))
+    return done(explainActions(scope, [action], context, { decision, notes: [], estimate: given }, this.#mostRules))
   }
 
   async #statement(scope: PolicyScope, sql: string, context: Context, given: Estimate | undefined): Promise<Explained> {
@@ -115,7 +119,7 @@ class Desk {
     if (given !== undefined) {
       const actions = withEstimate(work.actions, given)
       const decision = decideActions(actions, scope, context) ?? NOTHING
-      return explainActions(scope, actions, context, { decision, notes, estimate: given })
+      return explainActions(scope, actions, context, { decision, notes, estimate: given }, this.#mostRules)
     }
     const { actions, decision } = await weigh(
       work,
@@ -128,7 +132,13 @@ class Desk {
         return guess
       },
     )
-    return explainActions(scope, actions, context, { decision, notes, estimate: actions[0]?.facts.estimate })
+    return explainActions(
+      scope,
+      actions,
+      context,
+      { decision, notes, estimate: actions[0]?.facts.estimate },
+      this.#mostRules,
+    )
   }
 
   /** Once for each resource. */

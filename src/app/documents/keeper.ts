@@ -60,7 +60,7 @@ export async function keepPolicy(deps: KeeperDeps): Promise<PolicyKeeper> {
 
   async function load(revision: Revision, people: readonly Principal[]): Promise<PolicySnapshot> {
     const stored = await deps.store.documents.documentsAt(revision)
-    const documents = readStored(stored)
+    const documents = await readStored(stored)
     const changed = new Map(stored.flatMap((one) => (one.kind === 'Resource' ? [[one.name, one.since] as const] : [])))
     const known: ExpressionCache = new Map(expressions)
     const built = buildSnapshot({ revision, documents, changed }, people, { expressions: known })

@@ -4,7 +4,7 @@ import { diffSets, mergeSets, type DocumentChange } from '../../domain/policy/di
 import type { Document } from '../../domain/policy/documents.ts'
 import { hasErrors, type Finding } from '../../domain/policy/finding.ts'
 import type { Aggregates } from '../ports/store.ts'
-import type { Loaded } from './load-files.ts'
+import type { Loaded } from '../ports/document-reader.ts'
 import { readStored } from './stored.ts'
 
 /** What a set of files would make of the documents in force. */
@@ -25,7 +25,7 @@ export async function propose(
 ): Promise<Proposed> {
   if (hasErrors(loaded.findings)) return { base, documents: [], changes: [], findings: loaded.findings }
   const [stored, people] = await Promise.all([from.documents.documentsAt(base), from.people.list()])
-  const current = readStored(stored)
+  const current = await readStored(stored)
   const twice = checkSet(loaded.documents).filter((finding) => finding.code === 'duplicate_name')
   if (twice.length > 0) return { base, documents: [], changes: [], findings: [...loaded.findings, ...twice] }
   const documents = mergeSets(current, loaded.documents, prune)

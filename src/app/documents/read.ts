@@ -23,7 +23,7 @@ export const diffDocuments =
     const { base, changes, findings } = await propose(
       deps.store,
       await deps.store.documents.currentRevision(),
-      await loadFiles(files),
+      await loadFiles(deps, files),
       prune,
     )
     return done({ base, changes, findings })
@@ -37,11 +37,11 @@ export const checkDocuments =
     if (narrow !== undefined) return narrow
     if (files !== undefined)
       return done(
-        (await propose(deps.store, await deps.store.documents.currentRevision(), await loadFiles(files), true))
+        (await propose(deps.store, await deps.store.documents.currentRevision(), await loadFiles(deps, files), true))
           .findings,
       )
     const stored = await deps.store.documents.documentsAt(await deps.store.documents.currentRevision())
-    return done(atMost(checkSet(readStored(stored), await deps.store.people.list())))
+    return done(atMost(checkSet(await readStored(stored), await deps.store.people.list())))
   }
 
 /** The tests of the files against the rules of the files; without files, of what is in force. */
@@ -53,12 +53,16 @@ export const testDocuments =
     const revision = await deps.store.documents.currentRevision()
     const people = await deps.store.people.list()
     if (files === undefined) {
-      const documents = readStored(await deps.store.documents.documentsAt(revision))
-      return done(runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier))
+      const documents = await readStored(await deps.store.documents.documentsAt(revision))
+      return done(
+        await runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier),
+      )
     }
-    const { documents, findings } = await propose(deps.store, revision, await loadFiles(files), true)
+    const { documents, findings } = await propose(deps.store, revision, await loadFiles(deps, files), true)
     if (hasErrors(findings)) return refuse('documents_invalid', firstError(findings))
-    return done(runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier))
+    return done(
+      await runTests(buildSnapshot({ revision, documents }, people), ofKind(documents, 'Test'), deps.classifier),
+    )
   }
 
 const PAGE = 50

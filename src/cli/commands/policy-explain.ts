@@ -68,10 +68,10 @@ function questionOf(input: Input): Question {
 /** One answer a question, in order; a question that cannot be answered gives a line with `error`, and exit code 1. */
 async function explainBatch(cli: Cli, file: string): Promise<number> {
   const text = file === '-' ? await readStandardInput(cli, LARGEST_BATCH) : readBatch(cli, file)
-  const questions = text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map(readQuestion)
+  // Every line has its answer at its place; only what follows the last line break is no line.
+  const lines = text.split('\n')
+  if (lines.at(-1)?.trim() === '') lines.pop()
+  const questions = lines.map(readQuestion)
   const client = await cli.api()
   let failed = false
   let start = 0

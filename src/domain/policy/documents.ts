@@ -93,12 +93,15 @@ function loadOne(raw: RawDocument, findings: Finding[]): Document | undefined {
   return findings.length > before ? undefined : document
 }
 
+/** Unknown keys of one document that are told; to find the place of one takes a look at all. */
+const MOST_KEYS = 20
+
 function reportIssue(issue: z.core.$ZodIssue, report: Report, above: readonly PropertyKey[]): void {
   const at = [...above, ...issue.path]
   const where = at.filter((step) => typeof step === 'string').join('.')
   switch (issue.code) {
     case 'unrecognized_keys':
-      for (const key of issue.keys)
+      for (const key of issue.keys.slice(0, MOST_KEYS))
         report('unknown_key', `There is no ${[where, key].filter(Boolean).join('.')} here.`, [...at, key], {
           key: true,
         })

@@ -2,7 +2,7 @@ import type { Action, Context } from '../action.ts'
 import type { Decision } from './decision.ts'
 import { judge, viewsFor } from './decide.ts'
 import type { PolicyScope } from './build-snapshot.ts'
-import { compileExpression } from './expression.ts'
+import { compileExpression, type Compiled } from './expression.ts'
 import { findFlip } from './flip.ts'
 import { checkOn, type OnCheck, type Rule } from './rule.ts'
 import type { Variables } from './views.ts'
@@ -35,16 +35,29 @@ export interface Trace {
 /** Rules shown at most; what matters comes first. */
 const MOST_RULES = 500
 
-/** Decide, and say for every rule why it matched or not. */
-export function explainAction(scope: PolicyScope, action: Action, context: Context): Trace {
+/**
+ * Decide, and say for every rule why it matched or not.
+ * @param most rules shown; those that match come first, and then the nearest.
+ */
+export function explainAction(scope: PolicyScope, action: Action, context: Context, most = MOST_RULES): Trace {
   const decision = scope.decide(action, context)
   const variables = viewsFor(scope.caseOf(action.verb), action, context)
-  const traces = scope.snapshot.rules.map((rule) => traceRule(rule, scope, action, variables))
+  // How near each rule is by what costs nothing; clauses only of those that will be shown.
+  const made = new Set<string>(decision.rules)
+  const far = (rule: Rule): number =>
+    made.has(rule.name)
+      ? -1
+      : checkOn(rule, scope.profile, scope.principal, scope.teams, action.verb).filter((check) => !check.holds).length
+  const near = scope.snapshot.rules
+    .map((rule) => ({ rule, far: far(rule) }))
+    .toSorted((a, b) => a.far - b.far)
+    .slice(0, most)
+  const traces = near.map(({ rule }) => traceRule(rule, scope, action, variables))
   const own = judge(scope.caseOf(action.verb), action, context)
   const flip = findFlip(scope, action, context, own)
   return {
     decision,
-    rules: traces.toSorted((a, b) => distance(a) - distance(b) || (a.rule < b.rule ? -1 : 1)).slice(0, MOST_RULES),
+    rules: traces.toSorted((a, b) => distance(a) - distance(b) || (a.rule < b.rule ? -1 : 1)),
     ...(flip === undefined ? {} : { flip }),
   }
 }
@@ -83,9 +96,22 @@ function onClause({ key, wanted, saw, holds }: OnCheck): Clause {
   }
 }
 
+const compiledClauses = new Map<string, Compiled>()
+const MOST_CLAUSES = 5_000
+/** INVARIANT: only speed depends on what is remembered. Clauses come from rules in force, not from traffic. */
+function compileOnce(text: string): Compiled {
+  let found = compiledClauses.get(text)
+  if (found === undefined) {
+    if (compiledClauses.size >= MOST_CLAUSES) compiledClauses.clear()
+    found = compileExpression(text)
+    compiledClauses.set(text, found)
+  }
+  return found
+}
+
 /** A clause by itself, with every field that it reads. */
 export function whenClause(text: string, variables: Variables): Clause {
-  const compiled = compileExpression(text)
+  const compiled = compileOnce(text)
   if (!compiled.ok) return { text: oneLine(text), holds: false, saw: '' }
   const result = compiled.expression.evaluate(variables)
   const saw = [...compiled.expression.reads].map((path) => `${path} = ${show(read(variables, path.split('.')))}`)

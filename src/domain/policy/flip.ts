@@ -5,14 +5,21 @@ import type { Decision } from './decision.ts'
 import { whenClause, type Clause } from './explain.ts'
 import { checkOn, type Rule } from './rule.ts'
 
+/** Rules evaluated at most in looking for a change: each candidate that is tried decides over all of them again. */
+const MOST_EVALUATED = 20_000
+
 /**
  * The nearest change that would flip the outcome: one clause of one rule, found by deciding again with that rule
  * matched, or left out. Undefined when no single change would.
  */
 export function findFlip(scope: PolicyScope, action: Action, context: Context, now: Decision): string | undefined {
   const one = scope.caseOf(action.verb)
-  const outcomeOf = (candidates: readonly Rule[]): Decision['outcome'] =>
-    judge(one, action, context, candidates).outcome
+  let left = MOST_EVALUATED
+  const outcomeOf: OutcomeOf = (candidates) => {
+    left -= one.candidates.length + 1
+    // Where it would take too long to find out, nothing is claimed.
+    return left < 0 ? now.outcome : judge(one, action, context, candidates()).outcome
+  }
   if (now.cause === 'unknown_action') return 'If it could be classified, the rules for its verb would decide.'
   if (now.cause === 'incomplete_profile')
     return `With an owner and a classification in the profile of ${scope.profile.name}, the rules would decide.`
@@ -29,7 +36,7 @@ interface Flip {
   readonly outcome: Decision['outcome']
   readonly text: string
 }
-type OutcomeOf = (candidates: readonly Rule[]) => Decision['outcome']
+type OutcomeOf = (candidates: () => readonly Rule[]) => Decision['outcome']
 
 /** Candidates that are left out, or that match after all. */
 function flipsAmong(
@@ -42,9 +49,11 @@ function flipsAmong(
   const one = scope.caseOf(action.verb)
   const variables = viewsFor(one, action, context)
   const made = new Set<string>(now.rules)
-  return one.candidates.flatMap((rule): Flip[] => {
+  // What made the outcome first: there may be too many to try them all.
+  const nearest = one.candidates.toSorted((a, b) => Number(made.has(b.name)) - Number(made.has(a.name)))
+  return nearest.flatMap((rule): Flip[] => {
     const left = made.has(rule.name)
-    const outcome = outcomeOf(
+    const outcome = outcomeOf(() =>
       left
         ? one.candidates.filter((other) => other !== rule)
         : one.candidates.map((other) => (other === rule ? matching(rule) : other)),
@@ -81,7 +90,7 @@ function flipsNear(scope: PolicyScope, action: Action, now: Decision, outcomeOf:
       (check) => !check.holds,
     )
     if (only === undefined || more.length > 0) return []
-    const outcome = outcomeOf([...candidates, rule])
+    const outcome = outcomeOf(() => [...candidates, rule])
     if (outcome === now.outcome) return []
     const text = `If ${only.key} were ${[...only.wanted].join(' or ')} (it is ${only.saw.join(', ') || 'not set'}), rule ${rule.name} would make it: ${outcome}.`
     return [{ outcome, text }]

@@ -16,7 +16,7 @@ import type { Finding } from './finding.ts'
 export const YAML_LIMITS = {
   fileBytes: 512 * 1024,
   totalBytes: 32 * 1024 * 1024,
-  documents: 200_000,
+  documents: 20_000,
   depth: 12,
   findings: 200,
 } as const
