@@ -46,7 +46,12 @@ test('it is kept, private, and made anew only for a new name or when it is spoil
   const again = await generatedCertificate(dir, NAMES)
   expect(again.fingerprint).not.toBe(wider.fingerprint)
   expect(again.expiresAt.getTime() - Date.now()).toBeGreaterThan(365 * 86_400_000)
-  expect(await readdir(dir)).toEqual(['gateway-tls.pem'])
+  expect((await readdir(dir)).sort()).toEqual(['gateway-tls.crt', 'gateway-tls.pem'])
+  // The certificate alone is what clients get.
+  expect(await readFile(path.join(dir, 'gateway-tls.crt'), 'utf8')).toBe(again.cert)
+  await rm(path.join(dir, 'gateway-tls.crt'))
+  await generatedCertificate(dir, NAMES)
+  expect(await readFile(path.join(dir, 'gateway-tls.crt'), 'utf8')).not.toContain('PRIVATE')
 })
 
 test('an own certificate is loaded, and a pair that cannot serve is refused with a sentence', async () => {

@@ -67,19 +67,30 @@ function parsed<T>(file: string, what: string, read: () => T): T {
 /**
  * A self-signed P-256 certificate for `names` (host names and addresses), kept in `dir` and made anew when it is
  * missing, unreadable, near its end or lacks a name. Key and certificate are one file, replaced in one step: a
- * crash leaves the old pair or the new one.
+ * crash leaves the old pair or the new one. `gateway-tls.crt` beside it is the certificate alone, for clients to take
+ * as their root; every start makes it again from the pair.
  */
 export async function generatedCertificate(dir: string, names: readonly string[]): Promise<TlsMaterial> {
   const file = path.join(dir, 'gateway-tls.pem')
+  const root = path.join(dir, 'gateway-tls.crt')
   const kept = await readKept(file, names)
-  if (kept !== undefined) return kept
+  if (kept !== undefined) {
+    if ((await readFile(root, 'utf8').catch(() => '')) !== kept.cert) await replace(root, kept.cert, 0o644)
+    return kept
+  }
   const { cert, key } = await generate(names)
   await mkdir(dir, { recursive: true, mode: 0o700 })
+  await replace(file, key + cert, 0o600)
+  await replace(root, cert, 0o644)
+  return material(cert, key, true)
+}
+
+async function replace(file: string, text: string, mode: number): Promise<void> {
   const fresh = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    const handle = await open(fresh, 'wx', 0o600)
+    const handle = await open(fresh, 'wx', mode)
     try {
-      await handle.writeFile(key + cert)
+      await handle.writeFile(text)
       await handle.sync()
     } finally {
       await handle.close()
@@ -89,7 +100,6 @@ export async function generatedCertificate(dir: string, names: readonly string[]
     await rm(fresh, { force: true })
     throw error
   }
-  return material(cert, key, true)
 }
 
 async function readKept(file: string, names: readonly string[]): Promise<TlsMaterial | undefined> {
