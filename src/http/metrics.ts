@@ -6,6 +6,8 @@ export interface Gauges {
   readonly openSessions: number
   /** Grants whose end the target has not confirmed in time. */
   readonly overdueGrants: number
+  /** Lines of the statement record that were dropped since the start, because the store was away. */
+  readonly lostStatements: number
 }
 
 export interface HttpMetrics {
@@ -54,6 +56,11 @@ export function createMetrics(
     overdueGrants: new Gauge({
       name: 'holdpoint_overdue_grants',
       help: 'Grants that should have ended and are not confirmed gone from their target',
+      registers,
+    }),
+    lostStatements: new Gauge({
+      name: 'holdpoint_lost_statements',
+      help: 'Lines of the statement record that could not be kept, since this process started',
       registers,
     }),
   }

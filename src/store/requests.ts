@@ -114,10 +114,12 @@ export function requestQueries(db: QueryExecutorProvider) {
         WHERE number = ${keyOf(id, 'HP')} AND checked_revision < ${revision}`.execute(db)
     },
 
-    async proposersSince(since) {
-      const { rows } = await sql<{ requester: PrincipalId }>`
-        SELECT DISTINCT requester FROM access_request WHERE kind = 'change' AND opened_at >= ${since}`.execute(db)
-      return rows.map((row) => row.requester)
+    async changersSince(since) {
+      const { rows } = await sql<{ person: PrincipalId }>`
+        SELECT requester AS person FROM access_request WHERE kind = 'change' AND opened_at >= ${since}
+        UNION SELECT v.reviewer FROM review v JOIN access_request r ON r.number = v.request
+          WHERE r.kind = 'change' AND v.verdict = 'approve' AND v.at >= ${since}`.execute(db)
+      return rows.map((row) => row.person)
     },
 
     async activePrincipals() {

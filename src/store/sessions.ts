@@ -131,6 +131,9 @@ export function sessionQueries(db: QueryExecutorProvider) {
     },
     openSessionsOfPrincipal: (principal) =>
       ids(sql`SELECT number FROM session WHERE principal = ${principal} AND state = 'open' ORDER BY number`),
+    sessionsOfRevokedTokens: (before, limit) =>
+      ids(sql`SELECT s.number FROM session s JOIN token t ON t.id = s.token
+        WHERE s.state = 'open' AND s.cut IS NULL AND t.revoked_at < ${before} ORDER BY s.number LIMIT ${limit}`),
     async enterGrant(session, grant) {
       await sql`INSERT INTO session_grant (session, grant_of) VALUES (${keyOf(session, 'S')}, ${keyOf(grant, 'G')})
         ON CONFLICT DO NOTHING`.execute(db)

@@ -65,7 +65,7 @@ export type Started =
 export interface CutOrder {
   /** One sentence for the client: `HP-150 ended (expired)`. */
   readonly why: string
-  readonly reason: 'expired' | 'revoked' | 'released' | 'voided' | 'account_disabled' | 'cut'
+  readonly reason: 'expired' | 'revoked' | 'released' | 'voided' | 'account_disabled' | 'token_revoked' | 'cut'
 }
 
 /**

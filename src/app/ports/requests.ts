@@ -84,8 +84,8 @@ export interface RequestStore {
   /** Notes that it was decided again with the same outcome. */
   noteRequestChecked(id: RequestId, revision: Revision): Promise<void>
   noteGrantChecked(id: GrantId, revision: Revision): Promise<void>
-  /** People who opened a request to change documents at or after `since`. */
-  proposersSince(since: Instant): Promise<readonly PrincipalId[]>
+  /** People who opened a request to change documents, or agreed to one, at or after `since`. */
+  changersSince(since: Instant): Promise<readonly PrincipalId[]>
   /** Everybody with something open: a session, a live grant, a pending request. */
   activePrincipals(): Promise<readonly PrincipalId[]>
 
@@ -149,6 +149,8 @@ export interface RequestStore {
   /** Whether the person was asked about any request of the session. */
   wasAsked(session: SessionId, person: PrincipalId): Promise<boolean>
   openSessionsOfPrincipal(principal: PrincipalId): Promise<readonly SessionId[]>
+  /** Open ones, not ordered to end yet, whose token was revoked before this moment. One that merely expired bounds signing in, not a session. */
+  sessionsOfRevokedTokens(before: Instant, limit: number): Promise<readonly SessionId[]>
   /** Notes that the session uses the grant: it is cut when the grant ends. */
   enterGrant(session: SessionId, grant: GrantId): Promise<void>
   sessionsOfGrant(grant: GrantId): Promise<readonly SessionRecord[]>

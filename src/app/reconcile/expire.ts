@@ -1,7 +1,10 @@
 import { expire } from '../../domain/request/close.ts'
 import { endGrant, settle, voidUnused, withdrawPending } from '../requests/steps.ts'
 import { whyVoid } from '../requests/decide-again.ts'
-import type { PrincipalId } from '../../domain/ids.ts'
+import type { PrincipalId, SessionId } from '../../domain/ids.ts'
+import { instant } from '../../domain/time.ts'
+import type { CutOrder } from '../ports/gateway.ts'
+import type { Tx } from '../ports/store.ts'
 import type { ReconcilerDeps } from './deps.ts'
 
 /** How many of a kind are taken in one pass; the next pass takes the rest. */
@@ -66,19 +69,34 @@ export async function endDisabled({ store, policy }: ReconcilerDeps): Promise<vo
   }
   for (const id of (await store.requests.activePrincipals()).filter(disabled))
     await store.transaction(async (tx) => {
-      for (const session of await tx.requests.openSessionsOfPrincipal(id)) {
-        const record = await tx.requests.lockSession(session)
-        if (record === undefined || record.cut !== undefined) continue
-        await tx.requests.orderCut(session, { why: 'the account was disabled', reason: 'account_disabled' })
-        await tx.record.append({
-          kind: 'session.cut',
-          subject: `session/${session}`,
-          resource: record.session.resource,
-          body: { session, principal: id, why: 'account_disabled' },
-        })
-      }
+      for (const session of await tx.requests.openSessionsOfPrincipal(id))
+        await orderEnd(tx, session, { why: 'the account was disabled', reason: 'account_disabled' })
       for (const request of await tx.requests.pendingOfPrincipal(id))
         await withdrawPending(tx, request, 'the account was disabled')
       for (const grant of await tx.requests.openGrantsOfPrincipal(id)) await endGrant(tx, grant, 'revoked')
     })
+}
+
+/** A client that leaves revokes its own token a moment before the end of its session is written down. */
+const TOKEN_GRACE_MS = 500
+
+/** Sessions that were opened with a token which is revoked since: whoever took the token back meant those, too. */
+export async function endRevoked({ store, clock }: ReconcilerDeps): Promise<void> {
+  const before = instant(clock.now() - TOKEN_GRACE_MS)
+  for (const session of await store.requests.sessionsOfRevokedTokens(before, BATCH))
+    await store.transaction((tx) =>
+      orderEnd(tx, session, { why: 'the token that opened the session was revoked', reason: 'token_revoked' }),
+    )
+}
+
+async function orderEnd(tx: Tx, id: SessionId, order: CutOrder): Promise<void> {
+  const record = await tx.requests.lockSession(id)
+  if (record?.session.state !== 'open' || record.cut !== undefined) return
+  await tx.requests.orderCut(id, order)
+  await tx.record.append({
+    kind: 'session.cut',
+    subject: `session/${id}`,
+    resource: record.session.resource,
+    body: { session: id, principal: record.session.principal, why: order.reason },
+  })
 }

@@ -123,13 +123,14 @@ async function reviewable(from: Reading, doing: Doing, verdict: 'approve' | 'den
 const MOST_REVISIONS = 200
 
 /**
- * Whoever proposed a change of documents while the request was open: they could have made themselves eligible, or the
- * decision weaker, so their approvals do not count (the access table's last line). Changes of documents are not decided
+ * Whoever proposed a change of documents while the request was open, agreed to one or put one in force: they could have
+ * made themselves eligible, or the decision weaker, so their approvals do not count (the access table's last line). What
+ * the change is about is not asked: a team, a rule and a profile each reach further than their own name. Changes of documents are not decided
  * by documents, so proposing one says nothing about another.
  */
 export async function meddlersOf(from: Reading, request: AccessRequest): Promise<ReadonlySet<PrincipalId>> {
   if (request.subject.kind === 'change') return new Set()
-  const proposed = await from.requests.proposersSince(request.openedAt)
+  const changed = await from.requests.changersSince(request.openedAt)
   const revisions = await from.documents.listRevisions(undefined, MOST_REVISIONS)
-  return new Set([...proposed, ...revisions.filter((r) => r.at >= request.openedAt).map((r) => r.by)])
+  return new Set([...changed, ...revisions.filter((r) => r.at >= request.openedAt).map((r) => r.by)])
 }
