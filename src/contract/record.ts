@@ -20,7 +20,7 @@ export const RecordPage = z.object({ items: z.array(RecordEntry), next: z.string
 const Subject = z
   .string()
   .max(128)
-  .regex(/^[a-z_]+(?:\/[A-Za-z0-9._-]+)?$/, 'must be a subject such as request/HP-142')
+  .regex(/^[a-z_]+(?:\/[A-Za-z0-9._-]+){0,2}$/, 'must be a subject such as request/HP-142')
 export const RecordQuery = z.object({
   cursor: Cursor.optional(),
   resource: Name.optional(),

@@ -17,6 +17,8 @@ export interface Installation extends AsyncDisposable {
   readonly dataDir: string
   /** What the program logged as a warning or worse. */
   readonly logged: readonly string[]
+  /** Holdpoint's own database, past Holdpoint. */
+  readonly store: TestDatabase
   /** The database behind the resource `shop-db`, past Holdpoint. */
   readonly target: TestDatabase
   /** The API as one of the people: ana (sre), mia and dev (payments, which owns shop-db), sam (security, administrator). */
@@ -156,6 +158,7 @@ export async function installation(
     running,
     dataDir,
     logged,
+    store,
     target,
     as,
     connection: {

@@ -1,9 +1,12 @@
+import type { Answer } from '../../contract/routes.ts'
 import type { Cli } from '../cli.ts'
 import { EXIT, usage } from '../exit.ts'
 import { oneLine } from '../exposed-text.ts'
 import { optional } from '../optional.ts'
 import { renderTable } from '../table.ts'
 import { clock } from '../times.ts'
+
+type Session = Answer<'listSessions'>['items'][number]
 
 interface Input {
   readonly id?: string
@@ -26,20 +29,28 @@ async function cut(cli: Cli, id: string | undefined): Promise<number> {
 }
 
 async function listSessions(cli: Cli, input: Input): Promise<void> {
-  const query = optional({
-    open: input.all === true ? undefined : ('true' as const),
-    resource: input.resource,
-    limit: '200',
-  })
-  const page = await (await cli.api()).call('listSessions', { query })
-  if (cli.wantsJson) return cli.json({ ...page })
-  if (page.items.length === 0) {
+  const client = await cli.api()
+  const items: Session[] = []
+  let cursor: string | undefined
+  do {
+    const query = optional({
+      open: input.all === true ? undefined : ('true' as const),
+      resource: input.resource,
+      cursor,
+      limit: '200',
+    })
+    const page = await client.call('listSessions', { query })
+    items.push(...page.items)
+    cursor = page.next
+  } while (cursor !== undefined)
+  if (cli.wantsJson) return cli.json({ items })
+  if (items.length === 0) {
     cli.note(input.all === true ? 'There were no sessions.' : 'No session is open.')
     return
   }
   const now = cli.now()
   cli.print(
-    renderTable(cli.terminal, page.items, [
+    renderTable(cli.terminal, items, [
       { title: 'ID', cell: (one) => one.id },
       { title: 'WHO', cell: (one) => one.principal, style: () => 'bold' },
       {
