@@ -20,6 +20,8 @@ export async function withPolicy<T>(
   work: (tx: Tx, snapshot: Snapshot) => Promise<T>,
 ): Promise<{ readonly value: T } | undefined> {
   for (let tries = 0; tries < TRIES; tries++) {
+    // A process that slept, or whose store was away a moment ago, need not wait for its next look.
+    if (deps.policy() === undefined) await deps.refreshPolicy()
     const snapshot = deps.policy()
     if (snapshot === undefined) return undefined
     const done = await deps.store.transaction(async (tx) =>

@@ -111,7 +111,14 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   const started = await attempt(ask, `${held.request}: the start could not be recorded`, () =>
     app.start(held.request, { session: input.session, digest: input.digest }),
   )
-  if (!started.ok) return started.result
+  if (!started.ok) {
+    // Whether it was taken is not known; nothing was sent and nothing will be, so that it did not run is.
+    void app
+      .finish(held.request, { outcome: 'failed', sqlstate: '58000' })
+      .then(() => app.withdraw(held.request, 'the gateway failed'))
+      .catch((error: unknown) => ask.log(error, 'an end could not be recorded'))
+    return started.result
+  }
   if (started.value.kind === 'voided') return { kind: 'again', why: `${held.request} voided: ${started.value.why}` }
   if (wait.by !== undefined) {
     // INVARIANT: the execution was taken and nothing was sent: end it as failed, so that it is not taken for unknown.

@@ -35,6 +35,8 @@ const READ_AHEAD = 4 * 1024 * 1024
 const PROBE_MS = 2000
 /** How long a client that is told good-bye may take to close. */
 const LINGER_MS = 1000
+/** How long a backend that is cut keeps its connection while it is being terminated from another. */
+const ALONE_MS = 200
 
 export class GatewaySession {
   readonly #of: SessionParts
@@ -75,7 +77,7 @@ export class GatewaySession {
         of.log.error({ session: of.session, resource: of.resource, what }, 'the target broke the protocol')
         this.#end('failed', fatal('08P01', 'the target broke the protocol; the session was closed'))
       },
-      left: () => this.#end('target_left'),
+      left: (said) => this.#end('target_left', said ? undefined : this.#lostTarget()),
     })
     this.#desk = new Desk(of, this.#out, this.#line, (order) => this.cut(order))
     this.#extended = new Extended(this.#desk)
@@ -268,6 +270,11 @@ export class GatewaySession {
     this.#end('client_left')
   }
 
+  #lostTarget(): Told {
+    const running = this.#desk.runs.size > 0 ? '; whether what ran was done is not known' : ''
+    return fatal('08006', `${this.#of.resource}: the target closed the connection${running}`)
+  }
+
   #end(why: CloseReason, told?: Told, cutting = false): void {
     const desk = this.#desk
     if (desk.ended) return
@@ -289,7 +296,10 @@ export class GatewaySession {
     setTimeout(() => client.destroy(), LINGER_MS).unref()
     upstream.removeAllListeners('data')
     upstream.resume()
-    if (!cutting) upstream.end(TERMINATE)
+    // The target may not take the connection from which its backend is terminated; the end of this one is seen at least
+    // by one that runs nothing. Not at once: it alone would let what runs be done.
+    if (cutting) setTimeout(() => upstream.destroy(), ALONE_MS).unref()
+    else upstream.end(TERMINATE)
     void bury(this.#of, why, cutting).finally(() => {
       upstream.destroy()
       client.destroySoon()

@@ -63,7 +63,8 @@ export interface TargetHooks {
   ready(status: TransactionStatus): void
   /** The target broke the protocol, in words for the log. */
   violation(what: string): void
-  left(): void
+  /** `said`: the target gave a reason, and the client has read it. */
+  left(said: boolean): void
 }
 
 /** Reached by parsing alone, this text fails in every PostgreSQL: it fails the transaction that a refusal stands in. */
@@ -99,6 +100,8 @@ export class TargetLine {
   /** Something of the extended protocol went out since the last Sync. */
   #begun = false
   #ended = false
+  /** The target has said why it ends the session. */
+  #farewell = false
 
   constructor(socket: Duplex, hooks: TargetHooks) {
     this.#socket = socket
@@ -224,13 +227,14 @@ export class TargetLine {
     this.#socket.resume()
   }
 
+  // INVARIANT: a run that the target did not answer has not failed: it may have been done. Its listener hears nothing,
+  // and the end of the session says that nobody knows.
   #leave(): void {
     if (this.#ended) return
     this.#ended = true
-    for (const owed of this.#owed) owed.run?.ended('failed', '08006')
     this.#owed.length = 0
     this.#wake()
-    this.#hooks.left()
+    this.#hooks.left(this.#farewell)
   }
 
   #wake(): void {
@@ -250,7 +254,6 @@ export class TargetLine {
         piece.kind === 'violation' ? `${piece.reason} (type ${piece.tag}, ${piece.length} bytes)` : this.#take(piece)
       if (wrong === undefined) continue
       this.#ended = true
-      for (const owed of this.#owed) owed.run?.ended('failed', '08P01')
       this.#owed.length = 0
       this.#wake()
       this.#hooks.violation(wrong)
@@ -383,6 +386,7 @@ export class TargetLine {
       // The target ends the session by itself (shut down, terminated, idle too long): pass its words on.
       for (const owed of this.#owed) owed.run?.ended('failed', sqlstate)
       this.#owed.length = 0
+      this.#farewell = true
       this.#hooks.deliver(frame)
       return undefined
     }
