@@ -87,5 +87,32 @@ create table public.parent (id int) partition by list (id); create table public.
 create schema "a.b"; create view "a.b"."c" as select trap.evil(1) as x;
 create function trap.touch() returns trigger language plpgsql as 'begin perform trap.spring(); return new; end';
 create trigger touched before insert or update on cards for each row execute function trap.touch();
+
+-- What an index, a partition key, a range or a check calls without being named.
+create function trap.int_cmp(int, int) returns int immutable language plpgsql as 'begin perform trap.spring(); return $1 - $2; end';
+create function trap.int_hash(int, bigint) returns bigint immutable language plpgsql as 'begin perform trap.spring(); return $1; end';
+create operator class trap.int_ops for type int using btree as operator 1 pg_catalog.<, operator 2 pg_catalog.<=, operator 3 pg_catalog.=, operator 4 pg_catalog.>=, operator 5 pg_catalog.>, function 1 trap.int_cmp(int, int);
+create operator class trap.int_hash_ops for type int using hash as operator 1 pg_catalog.=, function 2 trap.int_hash(int, bigint);
+create table public.indexed (id int, note text); create index on indexed (id trap.int_ops);
+insert into indexed select i, 'x' from generate_series(1, 2000) i; analyze indexed;
+create table public.hashed (id int) partition by hash (id trap.int_hash_ops);
+create table public.hashed_0 partition of hashed for values with (modulus 2, remainder 0);
+create table public.hashed_1 partition of hashed for values with (modulus 2, remainder 1);
+create table public.keyed (id int) partition by list ((trap.evil(1) + id));
+create table public.keyed_1 partition of keyed for values in (2);
+create type public.span as range (subtype = int, subtype_opclass = trap.int_ops);
+create materialized view public.kept_evil as select trap.evil(1) as x;
+create view public.seen_barrier with (security_barrier) as select * from carts where trap.truth(id);
+create domain public.counted as int check (nextval('public.numbers') > 0);
+create domain public.twice_checked as checked;
+create procedure public.nothing() language plpgsql as 'begin perform trap.spring(); end';
+create function public.as_owner() returns int security definer language plpgsql as 'begin perform trap.spring(); return 1; end';
+create function public.named(a int default 1, b int default 2) returns int language plpgsql as 'begin perform trap.spring(); return 1; end';
+create function public.varia(variadic int[]) returns int language plpgsql as 'begin perform trap.spring(); return 1; end';
+create function public."Quoted Fn"() returns int language plpgsql as 'begin perform trap.spring(); return 1; end';
+create view public."Mixed Case" as select trap.evil(1) as x;
+create view public.v${'v'.repeat(62)} as select trap.evil(1) as x;
+create view public."évil" as select trap.evil(1) as x;
+create view public.pg_tables as select trap.evil(1) as x;
 select setval('trap.sprung', 1, false);
 `

@@ -13,6 +13,8 @@ export interface CatalogueRows {
   readonly target: string
   /** The role that reads it, and that sessions sign in as. */
   readonly user: string
+  /** The search_path that the role or the database sets, if any. */
+  readonly searchPath?: string
   /** A short text that changes whenever any of the rest may have. */
   readonly fingerprint: string
   readonly functions: readonly FunctionRow[]
@@ -122,6 +124,7 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
     rowFunctions,
     schemasOf,
     user: rows.user,
+    ...(rows.searchPath === undefined ? {} : { searchPath: rows.searchPath }),
   }
 
   // relations.ts keeps an index for each catalogue object: a new object for each state.
@@ -218,7 +221,7 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
           ? `${one.schema}.${one.name} is read through functions or operators of the target's own`
           : one.columns.some((type) => cast.has(type) || bad.has(type)) || cast.has(one.rowType)
             ? `${one.schema}.${one.name} has a column whose type has checks, casts or operators of the target's own`
-            : one.simplified.some((text) => callsOnConstants(text, parse, catalogue))
+            : one.simplified.some((text) => runsInPlanning(text, parse, catalogue))
               ? `planning a read of ${one.schema}.${one.name} runs a function of the target's own`
               : (definitions.find((definition) => !definition.harmless)?.because ??
                 children.find((child) => child?.readIsHarmless === false)?.because)
@@ -274,12 +277,12 @@ function settle(step: () => boolean): void {
   for (let round = 0; round < 1000 && step(); round++);
 }
 
-/** Whether an expression calls a function that is not known to be harmless on nothing but constants: the planner would run it. */
-function callsOnConstants(
-  expression: string,
-  parse: (text: string) => ParsedText,
-  catalogue: TargetCatalogue,
-): boolean {
+/**
+ * Whether planning may run something of an expression that is not known to be harmless: a function on nothing but
+ * constants, or any operator of the target's own, by which the planner compares the constants of a query with those
+ * of a check or of a partial index.
+ */
+function runsInPlanning(expression: string, parse: (text: string) => ParsedText, catalogue: TargetCatalogue): boolean {
   const text = parse(`SELECT ${expression}`)
   if (text.kind !== 'tree') return true
   const look = (value: unknown): boolean => {
@@ -292,8 +295,7 @@ function callsOnConstants(
         if (judgeCall(names(inner['funcname']), args.length, catalogue).kind === 'other' && !mentions(args, COLUMNS))
           return true
       }
-      if (field === 'A_Expr' && isTree(inner) && names(inner['name']).length > 1 && !mentions(inner, COLUMNS))
-        return true
+      if (field === 'A_Expr' && isTree(inner) && names(inner['name']).length > 1) return true
       if (look(inner)) return true
     }
     return false

@@ -1693,7 +1693,6 @@ row_security_active 1
 row_to_json 1,2
 rpad 2,3
 rtrim 1,2
-satisfies_hash_partition 3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20
 scale 1
 session_user 0
 set_bit 3
@@ -2248,6 +2247,7 @@ query_to_xml_and_xmlschema 4
 query_to_xmlschema 4
 range_in 3
 record_in 3
+satisfies_hash_partition 3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20
 schema_to_xml 4
 schema_to_xml_and_xmlschema 4
 schema_to_xmlschema 4

@@ -191,7 +191,8 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
     cast()
   }
   const cast = (): void => {
-    if (catalogue?.userCasts === true) exec('the target has casts of its own, which an expression may use unseen')
+    if (catalogue?.userCasts === true)
+      exec('the target has casts or sort orders of its own for built-in types, which a query may use unseen')
   }
   const type = (body: Tree): void => {
     const parts = names(body['names'])
@@ -287,6 +288,7 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
               found.effects.push({ kind: 'temporary', name: text(rel['relname']) ?? '' })
           }
         }
+        if (Object.keys(body).some((clause) => CONVERTS.has(clause)) || body['op'] !== 'SETOP_NONE') cast()
         const outer = pinnedSetting
         pinnedSetting = (catalogue?.schemasOf?.get('pg_settings') ?? []).length === 0 ? settingNamed(body) : undefined
         // Names in FOR UPDATE OF are aliases.
@@ -328,6 +330,7 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
       case 'RangeVar':
         return relation(body, 'read', scope)
       case 'RangeTableSample':
+        cast()
         for (const method of [names(body['method'])]) {
           const known =
             (method.length === 1 || method[0] === 'pg_catalog') &&
@@ -383,14 +386,27 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
         return fields(kind, body, scope, 'operName')
       case 'CaseExpr':
         if (body['arg'] !== undefined) operator(['='])
+        cast()
         return fields(kind, body, scope)
       case 'JoinExpr':
         if (body['isNatural'] === true || list(body['usingClause']).length > 0) operator(['='])
+        if (body['quals'] !== undefined) cast()
         return fields(kind, body, scope)
       case 'SortBy':
+        cast()
         if (list(body['useOp']).length > 0) operator(names(body['useOp']))
         return fields(kind, body, scope, 'useOp')
       case 'TypeCast':
+      case 'A_ArrayExpr':
+      case 'A_Indices':
+      case 'BoolExpr':
+      case 'BooleanTest':
+      case 'CoalesceExpr':
+      case 'MinMaxExpr':
+      case 'RangeTableFunc':
+      case 'RowExpr':
+      case 'WindowDef':
+      case 'XmlExpr':
         cast()
         return fields(kind, body, scope)
       case 'TypeName':
@@ -455,6 +471,17 @@ function settingNamed(select: Tree): string | undefined {
   return isEqual && isColumn(where.body['lexpr'], 'name') && typeof value === 'string' ? value : undefined
 }
 
+/** Clauses of SELECT that convert, compare, sort or hash values although no name says so. */
+const CONVERTS: ReadonlySet<string> = new Set([
+  'distinctClause',
+  'groupClause',
+  'havingClause',
+  'limitCount',
+  'limitOffset',
+  'sortClause',
+  'valuesLists',
+  'whereClause',
+])
 const FUNCTION_IN_FROM: ReadonlySet<string> = new Set(['RangeFunction'])
 const COLUMNS: ReadonlySet<string> = new Set(['ColumnRef', 'CurrentOfExpr'])
 /** Whether one of these nodes stands anywhere below. */

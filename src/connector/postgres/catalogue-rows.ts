@@ -3,7 +3,8 @@ import type pg from 'pg'
 import type { CatalogueRows, FunctionRow, RelationRow, TypeRow } from '../../classify/postgres/catalogue.ts'
 
 /**
- * Extensions whose C functions were read and do nothing but compute. Not among them, on purpose: dblink, postgres_fdw,
+ * Extensions whose functions were reviewed, by name and declaration, and do nothing but compute. Their C sources were
+ * not. Not among them, on purpose: dblink, postgres_fdw,
  * tablefunc (runs text), xml2 (runs text), adminpack, lo, pageinspect, pg_surgery, file_fdw, any procedural language.
  */
 const TRUSTED = [
@@ -73,9 +74,19 @@ const CASTS = `${EXTENSIONS}
   where c.oid >= 16384 and c.castmethod = 'f'
     and not exists (select from extension x where x.trusted and x.classid = 'pg_cast'::regclass and x.objid = c.oid)
   union all
-  select o.opcintype::int8::float8, o.opcintype::int8::float8 from pg_opclass o
-  where o.oid >= 16384 and o.opcintype >= 16384
-    and not exists (select from extension x where x.trusted and x.classid = 'pg_opclass'::regclass and x.objid = o.oid)`
+  -- What sorts, groups or hashes values of a type without being named: its default operator class.
+  select o.opcintype::int8::float8, o.opcintype::int8::float8 from pg_opclass o join pg_am a on a.oid = o.opcmethod
+  where o.oid >= 16384 and (o.opcintype >= 16384 or o.opcdefault and a.amname in ('btree', 'hash'))
+    and not exists (select from extension x where x.trusted and x.classid = 'pg_opclass'::regclass and x.objid = o.oid)
+  union all
+  -- And what was added to a family that came with the server, such as the function behind RANGE 1 PRECEDING.
+  select p.amproclefttype::int8::float8, p.amprocrighttype::int8::float8 from pg_amproc p
+  where p.oid >= 16384 and p.amprocfamily < 16384 and p.amproc >= 16384
+    and not exists (select from extension x where x.trusted and x.classid = 'pg_proc'::regclass and x.objid = p.amproc)
+  union all
+  select p.amoplefttype::int8::float8, p.amoprighttype::int8::float8 from pg_amop p
+  where p.oid >= 16384 and p.amopfamily < 16384 and p.amopopr >= 16384
+    and not exists (select from extension x where x.trusted and x.classid = 'pg_operator'::regclass and x.objid = p.amopopr)`
 
 /** Objects that use a function or operator of the target's own; PostgreSQL records no dependency on built-in ones. */
 const USES = `
@@ -92,13 +103,27 @@ const TYPES = `${EXTENSIONS}, ${USES}
       union all select a.atttypid::int8::float8 from pg_attribute a where t.typrelid <> 0 and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as parts,
     array(select pg_get_expr(c.conbin, 0) from pg_constraint c where c.contypid = t.oid and c.contype = 'c') as checks,
     exists (select from pg_constraint c join uses u on u.classid = 'pg_constraint'::regclass and u.objid = c.oid where c.contypid = t.oid)
-      or coalesce(r.rngcanonical >= 16384 or r.rngsubdiff >= 16384, false) as depends
+      or coalesce(r.rngcanonical >= 16384 or r.rngsubdiff >= 16384, false)
+      or r.rngsubopc >= 16384 and not exists (select from extension e where e.trusted and e.classid = 'pg_opclass'::regclass and e.objid = r.rngsubopc) as depends
   from pg_type t join pg_namespace n on n.oid = t.typnamespace
     left join pg_range r on r.rngtypid = t.oid left join pg_range m on m.rngmultitypid = t.oid
     left join extension x on x.classid = 'pg_type'::regclass and x.objid = case when t.typelem <> 0 and t.typlen = -1 then t.typelem else t.oid end
   where t.oid >= 16384 and t.typtype <> 'p'`
 
 const RELATIONS = `${EXTENSIONS}, ${USES},
+  -- Operator classes whose functions an index scan or the choice of a partition may call, whatever the query names.
+  classes as (
+    select o.oid from pg_opclass o where o.oid >= 16384
+      and not exists (select from extension x where x.trusted and x.classid = 'pg_opclass'::regclass and x.objid = o.oid)
+  ),
+  ordered as (
+    select i.indrelid as relid from pg_index i join classes k on k.oid = any (i.indclass::oid[])
+  ),
+  routed as (
+    select p.partrelid as relid from pg_partitioned_table p
+    where exists (select from classes k where k.oid = any (p.partclass::oid[]))
+      or exists (select from uses u where u.classid = 'pg_class'::regclass and u.objid = p.partrelid)
+  ),
   simplified as (
     select i.indrelid as relid, pg_get_expr(i.indexprs, i.indrelid) as expression from pg_index i
       join uses u on u.classid = 'pg_class'::regclass and u.objid = i.indexrelid where i.indexprs is not null
@@ -117,8 +142,11 @@ const RELATIONS = `${EXTENSIONS}, ${USES},
     case when c.relkind = 'v' then pg_get_viewdef(c.oid) end as view,
     case when c.relrowsecurity then array(
       select unnest(array[coalesce(pg_get_expr(p.polqual, c.oid), 'true'), coalesce(pg_get_expr(p.polwithcheck, c.oid), 'true')]) from pg_policy p where p.polrelid = c.oid) else '{}' end as policies,
-    exists (select from pg_rewrite r join uses u on u.classid = 'pg_rewrite'::regclass and u.objid = r.oid where r.ev_class = c.oid and r.ev_type = '1')
-      or c.relrowsecurity and exists (select from pg_policy p join uses u on u.classid = 'pg_policy'::regclass and u.objid = p.oid where p.polrelid = c.oid) as depends,
+    c.relkind = 'v' and exists (select from pg_rewrite r join uses u on u.classid = 'pg_rewrite'::regclass and u.objid = r.oid where r.ev_class = c.oid and r.ev_type = '1')
+      or c.relrowsecurity and exists (select from pg_policy p join uses u on u.classid = 'pg_policy'::regclass and u.objid = p.oid where p.polrelid = c.oid)
+      or exists (select from ordered o where o.relid = c.oid)
+      or (c.relispartition or c.relkind = 'p') and exists (
+        select from routed o where o.relid in (select pg_partition_ancestors(c.oid) union all select c.oid)) as depends,
     exists (select from simplified s where s.relid = c.oid)
       or exists (select from uses u where u.classid = 'pg_class'::regclass and u.objid = c.oid)
       or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1')
@@ -129,6 +157,14 @@ const RELATIONS = `${EXTENSIONS}, ${USES},
   where c.relkind in ('r', 'v', 'm', 'f', 'S', 'p') and n.nspname <> 'pg_toast'
     -- A view that came with the server may have been replaced.
     and (c.oid >= 16384 or c.relkind = 'v' and exists (select from pg_rewrite r where r.ev_class = c.oid and r.oid >= 16384))`
+
+/** What the role and the database set, the narrowest first, as a session of the role takes it. */
+const SEARCH_PATH = `
+  select substr(c, length('search_path=') + 1) as path from pg_db_role_setting s, unnest(s.setconfig) c
+  where c like 'search\\_path=%'
+    and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+    and s.setrole in (0, (select oid from pg_roles where rolname = session_user))
+  order by s.setrole <> 0 desc, s.setdatabase <> 0 desc limit 1`
 
 /** Row versions of everything above: a change of any of it makes or ends one. Some milliseconds, and no definition is printed. */
 export const FINGERPRINT = `
@@ -144,10 +180,15 @@ export const FINGERPRINT = `
     union all select 'd' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_attrdef
     union all select 's' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_namespace
     union all select 'l' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_opclass where oid >= 16384
+    union all select 'P' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_amproc where oid >= 16384
+    union all select 'O' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_amop where oid >= 16384
+    union all select 'i' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, indexrelid::int8)), 0) from pg_index where indexrelid >= 16384
+    union all select 'R' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, rngtypid::int8)), 0) from pg_range where rngtypid >= 16384
     union all select 'e' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_extension
     union all select 'x' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_statistic_ext
     union all select 'h' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, inhrelid::int8)), 0) from pg_inherits
     union all select 'a' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, attrelid::int8 * 2000 + attnum)), 0) from pg_attribute where attrelid >= 16384
+    union all select 'g' || coalesce(string_agg(setdatabase || ' ' || setrole || setconfig::text, ' ' order by setdatabase, setrole), '') from pg_db_role_setting
   ) parts`
 
 export async function readFingerprint(client: pg.ClientBase): Promise<string> {
@@ -167,10 +208,12 @@ export async function readCatalogue(client: pg.ClientBase, target: string): Prom
     const types = await client.query<TypeRow>(TYPES, [TRUSTED])
     const relations = await client.query<RelationRow>(RELATIONS, [TRUSTED])
     const user = await client.query<{ user: string }>('select session_user::text as user')
+    const path = await client.query<{ path: string }>(SEARCH_PATH)
     await client.query('commit')
     return {
       target: createHash('sha256').update(target).digest('hex').slice(0, 16),
       user: user.rows[0]?.user ?? '',
+      ...(path.rows[0] === undefined ? {} : { searchPath: path.rows[0].path }),
       fingerprint,
       functions: functions.rows,
       operators: operators.rows,

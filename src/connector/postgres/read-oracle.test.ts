@@ -6,6 +6,7 @@ import { createCatalogueBuilder } from '../../classify/postgres/catalogue.ts'
 import { createClassifier } from '../../classify/postgres/classifier.ts'
 import type { Classifier, TargetCatalogue } from '../../classify/postgres/shape.ts'
 import { readCatalogue } from './catalogue-rows.ts'
+import { TRACES } from './read-oracle.cases.ts'
 
 /** What is classified `read` is run where everything of the target's own is a trap, and must leave no trace. */
 let database: Awaited<ReturnType<typeof trappedTarget>>
@@ -210,6 +211,17 @@ select case when true then evil() end
 select evil() is null
 select * from carts tablesample bernoulli (evil())
 select * from carts join cards on evil() = 1
+select * from indexed where id = 5
+select note from indexed where id in (1, 2, 3)
+select * from hashed where id = 5
+explain select * from hashed where id in (5, 6)
+select satisfies_hash_partition('hashed'::regclass, 2, 0, 5)
+select * from keyed
+select '[1,2]'::span
+select '{[1,2]}'::span_multirange
+select * from seen_barrier
+select 5::counted
+select 5::twice_checked
 merge into carts using cards on carts.id = cards.id when matched then do nothing
 `
   .trim()
@@ -226,6 +238,34 @@ test.each(HARMFUL)('is not called a read: %s', (sql) => {
   expect(classified.statements.every((one) => one.verbs.length > 1 || one.verbs[0] !== 'unknown')).toBe(true)
 })
 
+test.each(TRACES)('leaves a trace, and is not called a read: %s', async (sql) => {
+  const classified = classifier.classify(sql, catalogue, PATH)
+  if (classified.kind !== 'statements') throw new Error(classified.message)
+  const verbs = classified.statements.flatMap((one) => [...one.verbs])
+  expect(verbs.some((verb) => !['read', 'connect', 'unknown'].includes(verb))).toBe(true)
+  const before = await state()
+  await client.query('begin')
+  await client.query({ text: sql, rowMode: 'array' }).catch(() => undefined)
+  const within = await client
+    .query<{ s: string }>(
+      `select pg_current_xact_id_if_assigned()::text || (select count(*) from pg_locks where pid = pg_backend_pid() and (locktype = 'advisory' or mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ExclusiveLock'))) as s`,
+    )
+    .then(
+      ({ rows }) => rows[0]?.s,
+      () => null,
+    )
+  const settings = within === null ? '' : await state().catch(() => 'changed beyond reading')
+  for (const end of ['rollback', 'reset session authorization', 'discard all', 'listen everything'])
+    await client.query(end)
+  const trace = {
+    xid: within,
+    settings: settings === before,
+    after: (await state()) === before,
+    heard: heard.splice(0),
+  }
+  expect(trace).not.toEqual({ xid: null, settings: true, after: true, heard: [] })
+})
+
 const READS = `
 select 1
 select * from carts
@@ -234,6 +274,7 @@ select count(*), max(age_days), avg(age_days) from carts group by age_days havin
 select c.id, d.pan from carts c join cards d on d.cart = c.id left join reading_view r using (id)
 select * from reading_view
 select * from kept
+select x from kept_evil
 select * from parent
 select * from levels where level = 'low'
 select to_json(l), l.level::text from levels l
@@ -284,6 +325,74 @@ test.each(READS)('is a read, and leaves nothing: %s', async (sql) => {
     classified.kind === 'statements' ? classified.statements.map((one) => [one.verbs.join(), one.because]) : classified,
   ).toEqual([['read', undefined]])
   expect((await traceOf(sql))?.trace).toEqual(CLEAN)
+})
+
+/** What names nothing at all, and still runs a function of the target's own. Each pair: what makes it so, and what runs it. */
+const UNNAMED: readonly (readonly [string, readonly string[]])[] = [
+  [
+    `create table public.times (t time, ts timestamptz); insert into times values ('10:00', now());
+     create function trap.at(time) returns timestamptz immutable language plpgsql as 'begin perform trap.spring(); return now(); end';
+     create cast (time as timestamptz) with function trap.at(time) as implicit`,
+    [
+      'select t from times union select ts from times',
+      'select coalesce(t, ts) from times',
+      'select case when t is not null then t else ts end from times',
+      'select greatest(t, ts) from times',
+      'select array[t, ts] from times',
+      'values ((select t from times)), ((select ts from times))',
+    ],
+  ],
+  [
+    ['<', '<=', '=', '>=', '>']
+      .map(
+        (
+          sign,
+          i,
+        ) => `create function trap.json_${i}(json, json) returns boolean immutable language plpgsql as 'begin perform trap.spring(); return $1::text ${sign} $2::text; end';
+     create operator trap.${sign}% (leftarg = json, rightarg = json, function = trap.json_${i});`,
+      )
+      .join('\n') +
+      `create table public.docs (j json); insert into docs values ('1'), ('2'), ('1');
+     create function trap.json_cmp(json, json) returns int immutable language plpgsql as 'begin perform trap.spring(); return 1; end';
+     create operator class trap.json_ops default for type json using btree as operator 1 trap.<%, operator 2 trap.<=%, operator 3 trap.=%, operator 4 trap.>=%, operator 5 trap.>%, function 1 trap.json_cmp(json, json)`,
+    [
+      'select distinct j from docs',
+      'select j from docs order by j',
+      'select j from docs group by j',
+      'select j from docs intersect select j from docs',
+      'select row_number() over (partition by j) from docs',
+      'select array_agg(1 order by j) from docs',
+    ],
+  ],
+  [
+    `create function trap.near(text, text, int, boolean, boolean) returns boolean immutable language plpgsql as 'begin perform trap.spring(); return true; end';
+     alter operator family pg_catalog.text_ops using btree add function 3 (text, int4) trap.near(text, text, int, boolean, boolean)`,
+    ['select sum(id) over (order by note range 1 preceding) from carts'],
+  ],
+]
+
+test('a conversion, a sort order or a frame of the target’s own is a function that nothing names', async () => {
+  const builder = await createCatalogueBuilder()
+  for (const [make, statements] of UNNAMED) {
+    const own = await trappedTarget()
+    try {
+      await own.query(make)
+      const before = await own.sprung()
+      for (const sql of statements) await own.query(sql)
+      expect(await own.sprung()).toBeGreaterThanOrEqual(before + statements.length)
+      const other = new pg.Client(own.url)
+      await other.connect()
+      const theirs = builder(await readCatalogue(other, 'unnamed'))
+      await other.end()
+      const called = statements.map((sql) => {
+        const classified = classifier.classify(sql, theirs, PATH)
+        return [sql, classified.kind === 'statements' && classified.statements[0]?.verbs.includes('exec')]
+      })
+      expect(called).toEqual(statements.map((sql) => [sql, true]))
+    } finally {
+      await own.close()
+    }
+  }
 })
 
 test('nothing that a generator can put together is called a read and leaves a trace', async () => {
