@@ -5,10 +5,9 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 
-/** A dependency of libpg-query's, which brings it along. */
-const TYPES = `../node_modules/${['@pgsql', 'types'].join('/')}`
-const source = await readFile(new URL(`${TYPES}/types.d.ts`, import.meta.url), 'utf8')
-const enums = await readFile(new URL(`${TYPES}/enums.d.ts`, import.meta.url), 'utf8')
+const read = (file: string): Promise<string> => readFile(new URL(file, import.meta.resolve('@pgsql/types')), 'utf8')
+const source = await read('types.d.ts')
+const enums = await read('enums.d.ts')
 const isEnum = (name: string): boolean => new RegExp(`export (?:declare )?(?:type|enum) ${name}\\b`).test(enums)
 const lines: string[] = []
 for (const [, name, body] of source.matchAll(/export interface (\w+) \{(.*?)\n?\}/gs)) {

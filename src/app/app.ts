@@ -1,13 +1,4 @@
-import type {
-  PrincipalId,
-  RequestId,
-  ResourceName,
-  Revision,
-  SessionId,
-  GrantId,
-  TokenId,
-  TeamName,
-} from '../domain/ids.ts'
+import type { PrincipalId, RequestId, ResourceName, Revision, TokenId, TeamName } from '../domain/ids.ts'
 import type { Decision } from '../domain/policy/decision.ts'
 import type { Principal, PrincipalKind, Role } from '../domain/principal.ts'
 import type { Profile, Team } from '../domain/profile/profile.ts'
@@ -337,5 +328,3 @@ export interface App {
     readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[]
   }>
 }
-
-export type { GrantId, SessionId }

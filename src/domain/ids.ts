@@ -38,9 +38,7 @@ const parseName =
         }
 
 export const parsePrincipalId = parseName<PrincipalId>('a principal name')
-export const parseTeamName = parseName<TeamName>('a team name')
 export const parseResourceName = parseName<ResourceName>('a resource name')
-export const parseRuleName = parseName<RuleName>('a rule name')
 
 export const requestId = (n: number | bigint | string): RequestId => `HP-${n}` as RequestId
 /** `HP-142`, `hp-142` or `142`; undefined for anything else. */

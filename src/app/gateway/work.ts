@@ -43,7 +43,6 @@ const STEERING: ReadonlySet<SessionEffect['kind']> = new Set([
 ])
 /** Verbs whose run may leave anything behind: functions, views, another role. */
 const CHANGING: ReadonlySet<Verb> = new Set(['schema', 'exec', 'admin', 'unknown'])
-const NO_SQL = { statements: [], tables: [], columns: [], hasWhere: true, functions: [] }
 
 /**
  * Turn what the classifier says into actions.
@@ -160,9 +159,6 @@ export async function weigh(
   const actions = withEstimate(work.actions, guess)
   return { actions, decision: decideActions(actions, scope, context()) ?? NOTHING }
 }
-
-/** An action without facts, for what cannot even be classified. */
-export const unknownAction = (resource: ResourceName): Action => ({ resource, verb: 'unknown', facts: { sql: NO_SQL } })
 
 const steers = (statement: StatementShape): boolean =>
   STEERING.has(statement.effect.kind) && statement.verbs.every((verb) => verb === 'connect')

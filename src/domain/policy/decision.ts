@@ -2,8 +2,6 @@ import type { PrincipalId, RuleName, TeamName } from '../ids.ts'
 import type { Role } from '../principal.ts'
 import type { Millis } from '../time.ts'
 
-export type Outcome = 'allow' | 'hold' | 'deny'
-
 /** How far one approval reaches, narrowest first. */
 export const SCOPES = ['once', 'session', 'window'] as const
 export type Scope = (typeof SCOPES)[number]

@@ -68,5 +68,3 @@ export function encodeNegotiate(newestMinor: number, unknown: readonly string[])
     Buffer.concat([head, Buffer.from(unknown.map((name) => `${clean(name)}\0`).join(''))]),
   )
 }
-
-export const BIND_COMPLETE = message(BACKEND.BindComplete, Buffer.alloc(0))
