@@ -3,7 +3,7 @@ import type { Instant } from '../../domain/time.ts'
 import { createBurying } from './bury.ts'
 import { createClearing } from './clear.ts'
 import type { ReconcilerDeps } from './deps.ts'
-import { decideStale, endDisabled, expireGrants, expireRequests } from './expire.ts'
+import { decideStale, endDisabled, endRevoked, expireGrants, expireRequests } from './expire.ts'
 
 /** A grant whose removal the target has not confirmed in time. Retried for ever; somebody should look. */
 export interface Overdue {
@@ -60,6 +60,7 @@ export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler>
     ['expiring requests', () => expireRequests(deps)],
     ['deciding again', () => decideStale(deps)],
     ['ending what disabled people had', () => endDisabled(deps)],
+    ['ending what lost its token', () => endRevoked(deps)],
     ['burying dead processes', () => burying.pass()],
     ['clearing', () => clearing.pass()],
     ['counting what is overdue', countOverdue],
