@@ -1,4 +1,5 @@
 import type { Principal } from '../principal.ts'
+import { CLASSIFICATIONS } from '../profile/profile.ts'
 import type { Report } from './check-set.ts'
 import { ofKind, type Document, type DocumentOf } from './documents.ts'
 import { compileExpression } from './expression.ts'
@@ -251,6 +252,16 @@ function checkQuorum(
 
 const READING = new Set(['connect', 'read'])
 
+/** `when: "true"` says nothing: only an expression that looks at something can. */
+function saysWhen(when: string | undefined): boolean {
+  const compiled = when === undefined ? undefined : compileExpression(when)
+  return compiled?.ok === true && compiled.expression.reads.size > 0
+}
+
+/** All of them together are as good as none. */
+const narrows = (classification: string | readonly string[] | undefined): boolean =>
+  classification !== undefined && new Set([classification].flat()).size < CLASSIFICATIONS.length
+
 function checkAllow(rule: Rule, known: Known, report: Report): void {
   const { allow, on, when } = rule.body
   if (allow === undefined) return
@@ -268,7 +279,7 @@ function checkAllow(rule: Rule, known: Known, report: Report): void {
   }
   const env = listed(on?.env)
   const reachesProd = env === undefined || env.some((one) => /^prod/i.test(one))
-  if (!reachesProd || when !== undefined || on?.resource !== undefined) return
+  if (!reachesProd || saysWhen(when) || on?.resource !== undefined) return
   const verbs = listed(on?.verbs)
   if (verbs === undefined) {
     report(
@@ -277,7 +288,7 @@ function checkAllow(rule: Rule, known: Known, report: Report): void {
       `Rule ${rule.name} allows every verb on prod. Name the verbs that it is about.`,
       rule,
     )
-  } else if (verbs.some((verb) => !READING.has(verb)) && on?.team === undefined && on?.classification === undefined) {
+  } else if (verbs.some((verb) => !READING.has(verb)) && on?.team === undefined && !narrows(on?.classification)) {
     report(
       'error',
       'wildcard_allow',

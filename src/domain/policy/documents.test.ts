@@ -260,6 +260,16 @@ test.each([
   ['wildcard allow on prod', `${OWNED}---\n${rule('on: {env: prod}\nallow: {}')}`, 'error wildcard_allow'],
   ['wildcard allow everywhere', `${OWNED}---\n${rule('allow: {}')}`, 'error wildcard_allow'],
   [
+    'a wildcard behind an expression that looks at nothing',
+    `${OWNED}---\n${rule('on: {env: prod}\nwhen: "true || 1 == 2"\nallow: {}')}`,
+    'error wildcard_allow',
+  ],
+  [
+    'a wildcard over every classification',
+    `${OWNED}---\n${rule('on: {env: prod, verbs: write, classification: [public, internal, confidential, restricted]}\nallow: {}')}`,
+    'error wildcard_allow',
+  ],
+  [
     'anybody writes on prod',
     `${OWNED}---\n${rule('on: {env: prod, verbs: [read, write]}\nallow: {}')}`,
     'error wildcard_allow',
