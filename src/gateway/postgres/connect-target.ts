@@ -147,6 +147,8 @@ async function encrypt(raw: Socket, target: OpenTarget, signal: AbortSignal): Pr
     socket: raw,
     minVersion: 'TLSv1.2',
     rejectUnauthorized: verify,
+    // INVARIANT: whom the certificate must name. Without it an address would be checked as if it were `localhost`.
+    host: target.host,
     ...(isIP(target.host) === 0 ? { servername: target.host } : {}),
   })
   secured.on('error', () => undefined)

@@ -57,10 +57,11 @@ const describeNamed = (what: 'statement' | 'portal', name: string): Buffer => {
 }
 const text = fc.constantFrom(...TEXTS)
 const name = fc.constantFrom('', 'a', 'b')
-// A simple query inside an unfinished pipeline is no driver's work, and refused where the gateway has to ask a question.
 const message = fc.oneof(
   { weight: 4, arbitrary: text.map((t) => Buffer.concat([SYNC, encodeQuery(t)])) },
   { weight: 1, arbitrary: fc.tuple(text, text).map(([a, b]) => Buffer.concat([SYNC, encodeQuery(`${a}; ${b}`)])) },
+  // No driver sends one inside an unfinished pipeline. Where the gateway has to ask a question first, it refuses it.
+  { weight: 1, arbitrary: text.map((t) => encodeQuery(t)) },
   { weight: 4, arbitrary: fc.tuple(name, text).map(([n, t]) => encodeParse(n, t)) },
   { weight: 4, arbitrary: fc.tuple(name, name).map(([p, s]) => encodeBind(p, s)) },
   { weight: 4, arbitrary: fc.tuple(name, fc.constantFrom(0, 0, 1, 2)).map(([p, n]) => execute(p, n)) },
@@ -85,6 +86,8 @@ const message = fc.oneof(
   },
 )
 const MARK = 'the end of it'
+/** A simple query behind extended messages without a Sync, refused. No statement of the test fails with this code. */
+const SYNC_FIRST = 'E(0A000)'
 
 /** Everything that is answered, up to a query of the test's own at the end. */
 async function transcript(to: Parameters<typeof rawClient>[0], parts: readonly Buffer[]): Promise<string> {
@@ -103,6 +106,7 @@ it('random sessions through the gateway are answered as by the target itself', a
   const [direct, behind] = [await testServer(), await testServer()]
   const world = await gatewayWorld({ ...behind.target, sslmode: 'disable' })
   world.app.rule = () => 'allow'
+  let refusals = 0
   for (const db of [direct, behind]) await db.query('CREATE TABLE t (id serial)')
   try {
     await fc.assert(
@@ -118,11 +122,18 @@ it('random sessions through the gateway are answered as by the target itself', a
             transcript(direct.target, [bytes]),
             transcript(world.connection, parts),
           ])
-          expect(got).toBe(expected)
+          const refusal = got.indexOf(SYNC_FIRST)
+          if (refusal < 0) expect(got).toBe(expected)
+          else {
+            // All that was answered before it is the same, and what was not committed by then never is.
+            expect(expected.slice(0, refusal)).toBe(got.slice(0, refusal))
+            refusals += 1
+          }
         },
       ),
       { numRuns: 120, interruptAfterTimeLimit: 20_000 },
     )
+    expect(refusals).toBeLessThan(30)
     expect(world.app.faults).toEqual([])
   } finally {
     await world.close()

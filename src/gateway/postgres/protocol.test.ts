@@ -111,6 +111,24 @@ describe('the protocol, message by message', () => {
     expect(await count()).toBe(16)
   })
 
+  it('a simple query before Sync, where a question would have to be asked first, is refused and commits nothing', async () => {
+    world.app.rule = () => 'allow'
+    client.send(encodeParse('', INSERT), encodeBind('', ''), encodeExecute(''))
+    client.send(encodeParse('', 'SET search_path = public'), encodeBind('', ''), encodeExecute(''))
+    client.send(encodeQuery('SELECT count(*) FROM carts'))
+    expect(brief(await client.until('Z'))).toBe('1 2 C(INSERT 0 1) 1 2 C(SET) E(0A000) Z(I)')
+    expect(await count()).toBe(20)
+    expect(await ask('SELECT count(*) FROM carts')).toBe('T D(20) C(SELECT 1) Z(I)')
+    expect(await ask('SHOW search_path')).toBe('T D("$user", public) C(SHOW) Z(I)')
+  })
+
+  it('a simple query discards the unnamed statement, a slip of the pen too', async () => {
+    client.send(encodeParse('', 'SELECT 1'), SYNC, encodeQuery('SELEC'), encodeBind('', ''), SYNC)
+    expect(brief([...(await client.until('Z')), ...(await client.until('Z')), ...(await client.until('Z'))])).toBe(
+      '1 Z(I) E(42601) Z(I) E(26000) Z(I)',
+    )
+  })
+
   it('49: a hold stands before Parse and Bind; other parameters are another request', async () => {
     hold('delete')
     const digests: string[] = []

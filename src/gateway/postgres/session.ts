@@ -67,6 +67,7 @@ export class GatewaySession {
         if (wrong !== undefined) this.#end('failed', fatal('0A000', wrong))
       },
       ready: (status) => {
+        if (status === 'idle') of.state.transactionOver()
         if (status === 'idle' && this.#line.quiet) this.#extended.transactionOver()
       },
       settled: () => {
@@ -188,6 +189,7 @@ export class GatewaySession {
     // The target ignores everything behind an error up to Sync, and so does a refusal.
     const dropping = desk.dropping || this.#line.skipping
     if (dropping && piece.tag !== FRONTEND.Sync && piece.tag !== FRONTEND.Terminate) return undefined
+    if (this.#extended.mustAsk(piece.tag, frame)) return this.#askFirst(piece)
     switch (piece.tag) {
       case FRONTEND.Query:
         return this.#query(frame)
@@ -207,6 +209,7 @@ export class GatewaySession {
       case FRONTEND.Sync:
         desk.dropping = false
         desk.forward(frame, { kind: 'sync' })
+        desk.stretch += 1
         return undefined
       case FRONTEND.FunctionCall:
         return desk.refuse(notUnderstood('function calls by number are not taken by this gateway'), 'simple')
@@ -216,6 +219,13 @@ export class GatewaySession {
         // Copy data behind a copy that has failed: PostgreSQL ignores it too.
         return undefined
     }
+  }
+
+  /** The Parse that waits is decided; then what came behind it. */
+  async #askFirst(piece: Piece): Promise<void | string> {
+    if (!(await this.#extended.askForParse()) && piece.tag !== FRONTEND.Sync) return undefined
+    if (this.#desk.ended) return undefined
+    return await this.#handle(piece)
   }
 
   #copying(piece: Piece): Handled {
@@ -252,6 +262,8 @@ export class GatewaySession {
 
   async #queryLater(frame: Buffer, text: string): Promise<void> {
     const verdict = await settle(this.#desk, { protocol: 'simple', text, types: [], bind: undefined })
+    // Whatever a simple query ends in, it discards the unnamed statement: the target's error stands for it here.
+    if (verdict.kind === 'answered') this.#extended.discardUnnamed()
     if (verdict.kind === 'refused') await this.#desk.refuse(verdict.told, 'simple', true)
     if (verdict.kind === 'go') this.#runQuery(frame, text, verdict)
   }
@@ -262,6 +274,7 @@ export class GatewaySession {
     const undo = this.#desk.follow(cleared.work, text)
     const expected = { kind: 'query' as const, run, copies: cleared.work.copies }
     this.#line.send(frame, undo === undefined ? expected : { ...expected, undo })
+    this.#desk.stretch += 1
   }
 
   async #terminate(): Promise<void> {

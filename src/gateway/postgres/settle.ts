@@ -14,7 +14,9 @@ import type { Work } from '../../app/gateway/work.ts'
 export type Verdict =
   | ({ readonly kind: 'go' } & Cleared)
   | { readonly kind: 'refused'; readonly told: Told }
-  /** Answered already, skipped by the target, or nobody is there to answer. */
+  /** The target's own error was passed on. */
+  | { readonly kind: 'answered' }
+  /** Skipped by the target, or nobody is there to answer. */
   | { readonly kind: 'gone' }
 
 const GONE: Verdict = { kind: 'gone' }
@@ -27,6 +29,9 @@ export function clearAtOnce(desk: Desk, text: string, types?: readonly number[])
   const work = judge.work(text, types)
   if (work.refused !== undefined || work.syntaxError) return undefined
   if ((state.stale || state.catalogueStale) && !work.steers) return undefined
+  // A name may be about to mean something else: what was sent must be answered first.
+  if (!desk.line.quiet && (state.unsettled || work.effects.some((effect) => effect.kind === 'execute')))
+    return undefined
   const bench = judge.bench()
   if (bench === undefined || judge.needsEstimate(work, bench)) return undefined
   const decision = judge.decide(work.actions, bench) ?? NOTHING
@@ -65,7 +70,7 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
       if (error !== undefined) {
         desk.out.add(error)
         desk.out.add(encodeReady(line.status))
-        return GONE
+        return { kind: 'answered' }
       }
     }
     const bench = judge.bench()
@@ -124,7 +129,8 @@ async function waive(
 /** Read the session's state again, and have the catalogue looked at. False when it could not be had. */
 async function look(desk: Desk): Promise<boolean> {
   const { state, watch } = desk.of
-  if (state.catalogueStale) {
+  if (state.catalogueStale && desk.line.inTransaction) state.catalogueOpen = true
+  else if (state.catalogueStale) {
     try {
       await watch?.refresh()
     } catch (error) {
@@ -132,13 +138,15 @@ async function look(desk: Desk): Promise<boolean> {
       return false
     }
     state.catalogueStale = false
+    state.catalogueOpen = false
   }
   const rows = await desk.line.ask(STATE_QUERY)
   const row = rows?.[0]
   if (!state.read(row, desk.line.inTransaction)) return false
   const listed = readJson(row?.[8] ?? '')
   if (!Array.isArray(listed)) return false
-  desk.prepared.reconcile(listed.filter((pair): pair is [string, string] => Array.isArray(pair)))
+  const pairs = listed.filter((pair): pair is [string, string] => Array.isArray(pair))
+  desk.prepared.reconcile(pairs, desk.kept)
   return state.report('client_encoding', state.encoding) === undefined && state.standardConformingStrings
 }
 
