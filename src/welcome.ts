@@ -7,10 +7,12 @@ export function welcome(at: {
   readonly setupCode: string | undefined
 }): string {
   const bold = (text: string): string => styleText('bold', text, { stream: process.stdout })
+  // `hp` looks for a server at its own default address; another one has to be named.
+  const login = /^http:\/\/(127\.0\.0\.1|localhost):7400$/.test(at.url) ? 'hp login' : `hp login --server ${at.url}`
   const first =
     at.setupCode === undefined
-      ? '  Sign in with: hp login'
-      : `  ${bold('First administrator')}: hp login\n  One-time code: ${bold(at.setupCode)}`
+      ? `  Sign in with: ${login}`
+      : `  ${bold('First administrator')}: ${login}\n  One-time code: ${bold(at.setupCode)}`
   return `
   ${bold('Holdpoint')}   ${at.url}   (API: ${at.url}/docs)
 

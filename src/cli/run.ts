@@ -28,7 +28,9 @@ export async function run(argv: readonly string[], terminal: Terminal, parts: Pa
     })
   }
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    // What people try first with any program; it is the command of that name.
+    const asked = argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V') ? ['version'] : [...argv]
+    await program.parseAsync(asked, { from: 'user' })
     return exit
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage

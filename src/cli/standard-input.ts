@@ -31,25 +31,29 @@ export async function readSecret(cli: Cli, message: string, largest = 65_536): P
   return text
 }
 
+/** Why an answer cannot be right, told while it can still be mended. */
+type Refuse = (given: string) => string | undefined
+
 /** @throws Stop with 130 when the person pressed Ctrl-C. */
-export async function askSecret(message: string): Promise<string> {
+export async function askSecret(message: string, refuse?: Refuse): Promise<string> {
   const { password, isCancel } = await import('@clack/prompts')
   const given = await password({
     message,
     output: process.stderr,
-    validate: (text) => (text ? undefined : 'Something is needed here.'),
+    validate: (text) => (text ? refuse?.(text) : 'Something is needed here.'),
   })
   if (isCancel(given)) throw new Stop(EXIT.withdrawn, 'given up')
   return given
 }
 
-export async function askText(message: string, initialValue?: string): Promise<string> {
+/** @throws Stop with 130 when the person pressed Ctrl-C. */
+export async function askText(message: string, initialValue?: string, refuse?: Refuse): Promise<string> {
   const { text, isCancel } = await import('@clack/prompts')
   const given = await text({
     message,
     output: process.stderr,
     ...(initialValue === undefined ? {} : { initialValue }),
-    validate: (value) => (value ? undefined : 'Something is needed here.'),
+    validate: (value) => (value ? refuse?.(value) : 'Something is needed here.'),
   })
   if (isCancel(given)) throw new Stop(EXIT.withdrawn, 'given up')
   return given

@@ -31,7 +31,7 @@ ${people.join('\n')}
     ./hp psql shop-db -c "DELETE FROM carts WHERE age_days > 90"
   It waits. In a third terminal, as Mia, see what it is and let it go on:
     ./hp --as mia inbox
-    ./hp --as mia review HP-1 --approve
+    ./hp --as mia review HP-1 --approve   ${faint('(the number that the notice shows)')}
 
   ${faint(`Your own client works too: psql "host=127.0.0.1 port=${demo.gatewayPort} dbname=shop-db user=${user}"`)}
   ${faint('(password: what ./hp token prints). The whole story unattended: ./hp tour')}

@@ -28,3 +28,13 @@ function seenLength(text: string): number {
   const at = text.search(/^-- /m)
   return at < 0 ? text.length : at
 }
+
+test.each(['--version', '-V'])('hp %s is hp version', async (flag) => {
+  const around = { origin: 'http://127.0.0.1:1', env: {}, now: NOW }
+  const told = async (line: string): Promise<string> => {
+    const seen = await play(readTranscript(`$ hp ${line}\n`), around)
+    return seen.replace(`$ hp ${line}\n`, '')
+  }
+  expect(await told(flag)).toMatch(/^\d+\.\d+\.\d+\n/)
+  expect(await told(flag)).toBe(await told('version'))
+})

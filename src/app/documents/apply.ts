@@ -56,7 +56,7 @@ export const applyDocuments =
     const { applied, documents } = outcome.value
     if (applied.kind !== 'applied') return done(applied)
     await deps.keeper.refresh()
-    return done({ ...applied, notes: await notesFor(deps, applied.difference.changes, documents) })
+    return done({ ...applied, notes: await notesFor(deps, applied.difference.changes, documents, caller.principal.id) })
   }
 
 type Rank = 'administrator' | 'proposer' | 'none'

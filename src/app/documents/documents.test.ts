@@ -162,7 +162,7 @@ test('three lines: applied, and told what people need to know next', async () =>
     'ledger: type postgres, inferred from connect',
     'ledger: incomplete; everything on it is held for team security until an owner and a classification are set',
     'ledger: nobody can answer: no team security exists; an administrator names one with hp apply',
-    'ledger: connect with psql "host=localhost port=7432 dbname=ledger user=$USER"',
+    'ledger: connect with psql "host=localhost port=7432 dbname=ledger user=sam"',
   ])
   expect(keeper.current()?.resources.get('ledger' as ResourceName)).toMatchObject({
     incomplete: true,

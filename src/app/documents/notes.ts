@@ -1,4 +1,4 @@
-import type { ResourceName, Revision } from '../../domain/ids.ts'
+import type { PrincipalId, ResourceName, Revision } from '../../domain/ids.ts'
 import type { DocumentChange } from '../../domain/policy/difference.ts'
 import { ofKind, type Document } from '../../domain/policy/documents.ts'
 import { readSettings } from '../../domain/policy/settings.ts'
@@ -15,6 +15,7 @@ export async function notesFor(
   deps: Pick<DocumentDeps, 'targets' | 'openTarget' | 'gateway' | 'keeper'>,
   changes: readonly DocumentChange[],
   documents: readonly Document[],
+  user: PrincipalId,
 ): Promise<readonly string[]> {
   const touched = new Set(
     changes.filter((change) => change.kind === 'Resource' && change.change !== 'removed').map((change) => change.name),
@@ -39,7 +40,11 @@ export async function notesFor(
               ...(nobody === undefined ? [] : [`${name}: ${nobody}`]),
             ]
       const first = `${name}: ${await reach(deps, profile)}`
-      return [first].concat(inferred, incomplete, `${name}: connect with ${clientLine(deps.gateway, profile.name)}`)
+      return [first].concat(
+        inferred,
+        incomplete,
+        `${name}: connect with ${clientLine(deps.gateway, profile.name, user)}`,
+      )
     }),
   )
   const rest = resources.length - MOST_PROBES
@@ -63,5 +68,5 @@ async function reach(deps: Pick<DocumentDeps, 'targets' | 'openTarget'>, profile
 export const clientLine = (
   gateway: { readonly host: string; readonly port: number },
   resource: ResourceName,
-  user = '$USER',
+  user: PrincipalId,
 ): string => `psql "host=${gateway.host} port=${gateway.port} dbname=${resource} user=${user}"`

@@ -1,3 +1,4 @@
+import { isName } from '../../domain/ids.ts'
 import { readDemoCast } from '../demo-cast.ts'
 import type { Cli } from '../cli.ts'
 import { EXIT, Stop, usage } from '../exit.ts'
@@ -19,6 +20,7 @@ export async function run(cli: Cli, input: { readonly name?: string; readonly de
   const { setupNeeded, demo } = await client.call('getInfo', {})
   if (setupNeeded)
     cli.note(`${oneLine(origin)} has no administrator yet. The server printed a one-time code where it was started.`)
+  else if (cli.mayAsk) cli.note(`Signing in to ${oneLine(origin)}.`)
   if (demo && readDemoCast(cli.terminal.env)?.origin === origin)
     cli.note('This is the demo: nobody needs to sign in there. Take on its people with --as NAME.')
 
@@ -43,12 +45,21 @@ interface Given {
 
 async function askAll(cli: Cli, named: string | undefined, setup: boolean): Promise<Given> {
   const code = setup ? (await askText('One-time code')).trim() : undefined
-  const name = named ?? (await askText('Name', setup ? undefined : cli.terminal.env['USER'])).trim()
-  const password = await askSecret(setup ? 'Choose a password (12 characters or more)' : 'Password')
-  if (!setup) return { name, password }
+  const name = named ?? (await askText('Name', setup ? undefined : cli.terminal.env['USER'], notAName)).trim()
+  if (!setup) return { name, password: await askSecret('Password') }
+  const password = await askSecret('Choose a password (12 characters or more)', tooShort)
   if ((await askSecret('The same password again')) !== password) throw new Stop(EXIT.usage, 'the two passwords differ')
   return { name, password, ...(code === undefined ? {} : { code }) }
 }
+
+/** Said while the answer can still be mended; the server decides in any case. */
+const notAName = (given: string): string | undefined =>
+  isName(given.trim())
+    ? undefined
+    : 'A name is 1 to 63 of a-z, 0-9, ".", "_" and "-", with a letter or digit at both ends.'
+
+const tooShort = (given: string): string | undefined =>
+  [...given].length >= 12 ? undefined : 'A password needs at least 12 characters.'
 
 async function readAll(cli: Cli, name: string | undefined, setup: boolean): Promise<Given> {
   if (name === undefined)

@@ -11,7 +11,8 @@ export async function run(cli: Cli, input: { readonly file?: readonly string[] }
   if (cli.wantsJson) cli.json({ findings })
   else {
     for (const finding of findings) cli.print(renderFinding(finding))
-    cli.note(`${errors} ${errors === 1 ? 'error' : 'errors'}, ${findings.length - errors} warnings`)
+    const warnings = findings.length - errors
+    cli.note(`${errors} ${errors === 1 ? 'error' : 'errors'}, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`)
   }
   return errors > 0 ? EXIT.failed : EXIT.ok
 }

@@ -102,14 +102,14 @@ function checkResources(
   for (const resource of resources) {
     const owners = resource.body.owners ?? []
     const missing = [
-      ...(owners.length === 0 ? ['an owner'] : []),
-      ...(resource.body.classification === undefined ? ['a classification'] : []),
+      ...(owners.length === 0 ? ['no owner'] : []),
+      ...(resource.body.classification === undefined ? ['no classification'] : []),
     ]
     if (missing.length > 0)
       report(
         'warning',
         'incomplete',
-        `${resource.name} has not ${missing.join(' and ')}: it counts as restricted, and the security team is asked about everything.`,
+        `${resource.name} has ${missing.join(' and ')}: it counts as restricted, and the security team is asked about everything.`,
         resource,
       )
     const claimed = new Map<string, string>()

@@ -54,12 +54,20 @@ export const homePage = (input: HomeInput): Html =>
             ${commands('In a terminal', [
               { text: `hp login --server ${input.url}`, note: 'makes the first administrator and signs in' },
             ])}`
-        : html`<h2>Sign in</h2>
-            ${commands('In a terminal', [
-              { text: `hp login --server ${input.url}`, note: 'asks for name and password' },
-              { text: 'hp ls', note: 'what there is' },
-              { text: 'hp inbox', note: 'what waits for you' },
-            ])}`
+        : input.demo
+          ? html`<h2>Look around</h2>
+              <p>Nobody needs to sign in: on this machine, take on anybody of the demo's cast.</p>
+              ${commands('In a terminal', [
+                { text: './hp psql shop-db -c "DELETE FROM carts WHERE age_days > 90"', note: 'as Ana; it waits' },
+                { text: './hp --as mia inbox', note: 'what waits for Mia, who owns the data' },
+                { text: './hp --as mia review HP-1', note: 'look, then add --approve; the notice says the number' },
+              ])}`
+          : html`<h2>Sign in</h2>
+              ${commands('In a terminal', [
+                { text: `hp login --server ${input.url}`, note: 'asks for name and password' },
+                { text: 'hp ls', note: 'what there is' },
+                { text: 'hp inbox', note: 'what waits for you' },
+              ])}`
     }
     ${
       input.gateway !== undefined &&
