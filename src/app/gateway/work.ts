@@ -44,6 +44,9 @@ const STEERING: ReadonlySet<SessionEffect['kind']> = new Set([
 /** Verbs whose run may leave anything behind: functions, views, another role. */
 const CHANGING: ReadonlySet<Verb> = new Set(['schema', 'exec', 'admin', 'unknown'])
 
+/** Things that one text may do; every rule is asked about each. More is `unknown`, and held. */
+const MOST_ACTIONS = 1_000
+
 /**
  * Turn what the classifier says into actions.
  * @param prepared what EXECUTE of a name does; undefined when the name is not known.
@@ -72,14 +75,28 @@ export function planWork(
     }
   }
   const actions: Action[] = []
+  // A text may say the same thing ten thousand times; it is decided once.
+  const decided = new Set<string>()
   const verbs = new Set<Verb>()
   const objects = new Set<string>()
   let because: string | undefined
   let unsettled: string | undefined
+  /** What the text itself prepares and forgets; undefined: forgotten. */
+  const within = new Map<string, StatementShape | undefined>()
+  let forgotten = false
+  const known = (name: string): StatementShape | undefined =>
+    within.has(name) ? within.get(name) : forgotten ? undefined : prepared(name)
   for (const statement of classified.statements) {
-    const body = statement.effect.kind === 'execute' ? prepared(statement.effect.name) : undefined
+    const { effect } = statement
+    const body = effect.kind === 'execute' ? known(effect.name) : undefined
+    if (effect.kind === 'prepare') within.set(effect.name, effect.body)
+    else if (effect.kind === 'deallocate' && effect.name !== undefined) within.set(effect.name, undefined)
+    else if (effect.kind === 'deallocate' || effect.kind === 'discard_all') {
+      within.clear()
+      forgotten = true
+    }
     const shape = body ?? statement
-    const lost = statement.effect.kind === 'execute' && body === undefined
+    const lost = effect.kind === 'execute' && body === undefined
     const doubtful = lost
       ? `the gateway does not know what was prepared under this name`
       : steers(statement)
@@ -90,13 +107,21 @@ export function planWork(
     const needs: readonly Verb[] = doubtful === undefined ? shape.verbs : ['unknown']
     for (const verb of needs) {
       verbs.add(verb)
+      const what = classified.statements.length === 1 ? verb : `${verb} ${JSON.stringify(sql)}`
+      if (decided.has(what)) continue
+      decided.add(what)
       actions.push({ resource, verb, facts: { sql } })
     }
     for (const table of sql.tables) objects.add(table)
     // What stands behind a statement that changes the meaning of names was classified before that change.
-    if (unsettles(statement.effect) || needs.some((verb) => CHANGING.has(verb))) {
+    if (unsettles(effect) || needs.some((verb) => CHANGING.has(verb))) {
       unsettled ??= 'a statement before it in the same text may change what its names mean'
     }
+  }
+  if (actions.length > MOST_ACTIONS) {
+    because = `it does more than ${MOST_ACTIONS} different things at once`
+    actions.splice(0, actions.length, { resource, verb: 'unknown', facts: {} })
+    verbs.add('unknown')
   }
   const only = classified.statements.length === 1 ? classified.statements[0] : undefined
   return {

@@ -50,6 +50,9 @@ export function shapeStatement(node: Tree, context: Context): Shaped {
   return { shape, shared: QUERIES.has(type) && !found.literalsMatter && shape.effect.kind !== 'set' }
 }
 
+const together = (...some: Iterable<Verb>[]): Verb[] =>
+  [...new Set(some.flatMap((verbs) => [...verbs]))].sort((a, b) => VERBS.indexOf(a) - VERBS.indexOf(b))
+
 function effectOf(effects: readonly SessionEffect[]): SessionEffect {
   const [first, ...others] = effects
   if (first === undefined) return { kind: 'none' }
@@ -89,6 +92,8 @@ function statement(node: unknown, context: Context, found: Found): More {
       if (body['objtype'] !== 'OBJECT_MATVIEW') found.verbs.add('write')
       if (isTree(body['into']) && isTree(body['into']['rel'])) created(body['into']['rel'], context, found)
       statement(body['query'], context, found)
+      // INVARIANT: what EXECUTE stands for replaces the whole shape, and would leave out that a table is made.
+      found.effects.splice(0, found.effects.length, ...found.effects.filter((effect) => effect.kind !== 'execute'))
       return {}
     case 'DeclareCursorStmt':
       found.tags.add('DECLARE CURSOR')
@@ -105,7 +110,9 @@ function statement(node: unknown, context: Context, found: Found): More {
       walk.expressions(list(body['argtypes']))
       found.verbs.add('connect')
       for (const table of shape.facts.tables) found.tables.add(table)
-      found.effects.push({ kind: 'prepare', name: text(body['name']) ?? '', body: shape })
+      // EXECUTE runs the checks of its parameters' types.
+      const needs = found.callVerbs.size === 0 ? shape : { ...shape, verbs: together(shape.verbs, found.callVerbs) }
+      found.effects.push({ kind: 'prepare', name: text(body['name']) ?? '', body: needs })
       return {}
     }
     case 'ExecuteStmt':

@@ -9,6 +9,7 @@ import type { Outbox } from './outbox.ts'
 import { Run } from './run.ts'
 import type { SessionParts } from './session-parts.ts'
 import { PreparedStatements } from './statements.ts'
+import type { Prepared } from './statements.ts'
 import type { Expected, TargetLine } from './target-line.ts'
 import type { Work } from '../../app/gateway/work.ts'
 
@@ -38,7 +39,9 @@ export class Desk {
   /** Nothing is sent to either side any more. */
   ended = false
   /** A Parse that waits for the message behind it: a held Bind then has not sent even the Parse. */
-  #stash: { readonly frame: Buffer; readonly expected: Expected } | undefined
+  #stash: { readonly frame: Buffer; readonly expected: Expected; readonly prepared: Prepared } | undefined
+  /** How many Syncs and Queries have gone out. */
+  stretch = 0
 
   constructor(of: SessionParts, out: Outbox, line: TargetLine, cut: (order: CutOrder) => void) {
     this.of = of
@@ -54,16 +57,44 @@ export class Desk {
     this.line.send(frame, expected)
   }
   /** Keep a Parse back until the next message is known. */
-  keep(frame: Buffer, expected: Expected): void {
+  keep(frame: Buffer, expected: Expected, prepared: Prepared): void {
     this.release()
-    this.#stash = { frame, expected }
+    this.#stash = { frame, expected, prepared }
   }
-  release(): void {
+  /** What the Parse that waits prepares. */
+  get kept(): Prepared | undefined {
+    return this.#stash?.prepared
+  }
+  /** Whether a name of the client's surely means on the target what it means here. */
+  isSure(prepared: Prepared): boolean {
+    // INVARIANT: made since the last Sync, it fails or is skipped only together with everything up to the next one.
+    return this.line.quiet || prepared.confirmed === true || prepared.stretch === this.stretch
+  }
+  /** @param also told how the Parse ended. */
+  release(also?: Pick<Expected, 'done' | 'undo'>): void {
     const stash = this.#stash
     if (stash === undefined) return
     this.#stash = undefined
-    if (this.line.skipping) stash.expected.undo?.(true)
-    else this.line.send(stash.frame, stash.expected)
+    const { done, undo, ...expected } = stash.expected
+    const over = {
+      done: () => {
+        done?.()
+        also?.done?.()
+      },
+      undo: (skipped: boolean) => {
+        undo?.(skipped)
+        also?.undo?.(skipped)
+      },
+    }
+    if (this.line.skipping) over.undo(true)
+    else this.line.send(stash.frame, { ...expected, ...over })
+  }
+
+  /** The Parse that waits never goes to the target. */
+  drop(): void {
+    const stash = this.#stash
+    this.#stash = undefined
+    stash?.expected.undo?.(true)
   }
 
   /** A statement that goes to the target now. Its end is recorded, and ends what it alone was granted. */
@@ -87,8 +118,11 @@ export class Desk {
     const undos: (() => void)[] = []
     for (const effect of work.effects) {
       state.follow(effect, work.changes)
-      if (effect.kind === 'prepare') undos.push(this.prepared.set(effect.name, { text, types: [], body: effect.body }))
-      else if (effect.kind === 'deallocate' && effect.name !== undefined) undos.push(this.prepared.delete(effect.name))
+      if (effect.kind === 'prepare') {
+        const prepared = { text, types: [], body: effect.body, stretch: this.stretch }
+        undos.push(this.prepared.set(effect.name, prepared))
+      } else if (effect.kind === 'deallocate' && effect.name !== undefined)
+        undos.push(this.prepared.delete(effect.name))
       else if (effect.kind === 'discard_all' || effect.kind === 'deallocate') this.prepared.clear()
     }
     return () => {
@@ -106,9 +140,7 @@ export class Desk {
     const { line } = this
     await line.drain()
     if (this.ended) return
-    const stash = this.#stash
-    this.#stash = undefined
-    stash?.expected.undo?.(true)
+    this.drop()
     const bytes = encodeTold(told)
     if (line.skipping) {
       // An earlier message of the client failed, and this one is as good as never sent; or a question of the

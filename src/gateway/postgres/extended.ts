@@ -1,4 +1,12 @@
-import { decodeBind, decodeBindNames, decodeExecute, decodeNamed, decodeParse } from '../../wire/postgres/frontend.ts'
+import type { Verb } from '../../domain/verb.ts'
+import {
+  decodeBind,
+  decodeBindNames,
+  decodeExecute,
+  decodeNamed,
+  decodeParse,
+  FRONTEND,
+} from '../../wire/postgres/frontend.ts'
 import type { Cleared, Desk } from './desk.ts'
 import type { Bench } from './judge.ts'
 import type { Run } from './run.ts'
@@ -16,6 +24,9 @@ interface Portal extends Cleared {
 }
 /** A decision that is older is made again before Execute. */
 const FRESH_MS = 1000
+
+/** Verbs of what may run something while it is only analysed. */
+const RUNS_IN_ANALYSIS: ReadonlySet<Verb> = new Set(['exec', 'admin', 'unknown'])
 
 /** Nothing to wait for; or a promise that no later message may overtake; or what is wrong with the message. */
 export type Handled = undefined | Promise<void | string> | string
@@ -37,9 +48,45 @@ export class Extended {
     if (parse === undefined) return 'a malformed Parse, or one that is not UTF-8'
     const desk = this.#desk
     desk.release()
-    const undo = desk.prepared.set(parse.name, { text: parse.text, types: parse.types })
-    desk.keep(frame, { kind: 'parse', undo })
+    const prepared: Prepared = { text: parse.text, types: parse.types, stretch: desk.stretch }
+    const undo = desk.prepared.set(parse.name, prepared)
+    desk.keep(frame, { kind: 'parse', undo, done: () => void (prepared.confirmed = true) }, prepared)
     return undefined
+  }
+
+  /**
+   * Whether the Parse that waits has to be decided before anything else is: analysing it may already run the checks of
+   * the types of its literals, and no Bind of the same statement is behind it, whose decision would count for both.
+   */
+  mustAsk(tag: number, frame: Buffer): boolean {
+    const desk = this.#desk
+    const { kept } = desk
+    if (kept === undefined || tag === FRONTEND.Terminate) return false
+    if (tag === FRONTEND.Bind && desk.prepared.get(decodeBindNames(frame)?.statement ?? '') === kept) return false
+    return desk.judge.work(kept.text, kept.types).verbs.some((verb) => RUNS_IN_ANALYSIS.has(verb))
+  }
+
+  /** False when it may not go to the target. */
+  async askForParse(): Promise<boolean> {
+    const desk = this.#desk
+    const { kept } = desk
+    if (kept === undefined) return true
+    const verdict = await settle(desk, { protocol: 'extended', text: kept.text, types: kept.types, bind: undefined })
+    if (verdict.kind === 'refused') await desk.refuse(verdict.told, 'extended', true)
+    if (verdict.kind !== 'go') {
+      desk.drop()
+      return false
+    }
+    if (verdict.leave === undefined) desk.release()
+    else {
+      const run = desk.run(kept.text, verdict)
+      desk.release({
+        done: () => run.finish('succeeded'),
+        undo: () => run.finish('failed', '42601'),
+      })
+    }
+    desk.of.state.doubt()
+    return true
   }
 
   bind(frame: Buffer): Handled {
@@ -51,19 +98,37 @@ export class Extended {
       desk.release()
       return this.#unknown('26000', 'prepared statement', names.statement)
     }
+    if (!desk.isSure(prepared)) return this.#bindWhenSure(frame)
     const cleared = clearAtOnce(desk, prepared.text, prepared.types)
     if (cleared === undefined) return this.#bindLater(frame, names.portal, prepared)
     this.#bound(frame, names.portal, prepared, cleared)
     return undefined
   }
 
+  /** Once the target has answered everything, the name means what it means. */
+  async #bindWhenSure(frame: Buffer): Promise<void | string> {
+    const desk = this.#desk
+    desk.release()
+    await desk.line.drain()
+    if (desk.ended || desk.line.skipping) return undefined
+    return await this.bind(frame)
+  }
+
   async #bindLater(frame: Buffer, portal: string, prepared: Prepared): Promise<void | string> {
     const bind = decodeBind(frame)
     if (bind === undefined) return 'a malformed Bind'
+    const name = bind.statement
     const { text, types, described } = prepared
     const verdict = await settle(this.#desk, { protocol: 'extended', text, types, described, bind })
     if (verdict.kind === 'refused') await this.#desk.refuse(verdict.told, 'extended', true)
-    if (verdict.kind === 'go') this.#bound(frame, portal, prepared, verdict)
+    if (verdict.kind !== 'go') return undefined
+    // Looking at the session may have shown that the name is another statement's by now.
+    if (this.#desk.prepared.get(name) !== prepared) {
+      if (verdict.leave !== undefined) this.#desk.run(text, verdict).finish('failed', '26000')
+      return await this.#unknown('26000', 'prepared statement', name)
+    }
+    this.#bound(frame, portal, prepared, verdict)
+    return undefined
   }
 
   #bound(frame: Buffer, name: string, prepared: Prepared, { work, decision, leave }: Cleared): void {

@@ -1,6 +1,6 @@
 import type { CatalogueWatch } from '../../app/ports/catalogue.ts'
 import type { GatewayApp } from '../../app/ports/gateway.ts'
-import type { Classified, Classifier } from '../../classify/postgres/shape.ts'
+import type { Classified, Classifier, StatementShape, TargetCatalogue } from '../../classify/postgres/shape.ts'
 import type { Action, Context } from '../../domain/action.ts'
 import type { ResourceName } from '../../domain/ids.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
@@ -66,7 +66,7 @@ export class Judge {
    * @param types those that Parse declared for its parameters.
    */
   work(text: string, types: readonly number[] = []): Work {
-    const catalogue = this.#watch?.current()
+    const catalogue = this.#state.catalogueOpen ? undefined : this.#watch?.current()
     const classified = this.#classifier.classify(text, catalogue, this.#state.searchPath)
     const doubt = this.#state.temporaryCode
       ? 'temporary objects of this session may run code under known names'
@@ -75,7 +75,7 @@ export class Judge {
       this.#doubt = doubt
       this.#works = new WeakMap()
     }
-    const body = (name: string) => this.#prepared.get(name)?.body
+    const body = (name: string) => this.#body(name, catalogue)
     if (types.some((type) => type >= OWN_TYPES && (catalogue?.otherTypeOids?.has(type) ?? true))) {
       return planWork(
         this.#resource,
@@ -90,6 +90,20 @@ export class Judge {
     // What EXECUTE does depends on what was prepared: looked up every time.
     if (work.effects.every((effect) => effect.kind !== 'execute')) this.#works.set(classified, work)
     return work
+  }
+
+  /** What EXECUTE of this name does: as it was judged when it was prepared, and as it would be judged now. */
+  #body(name: string, catalogue: TargetCatalogue | undefined): StatementShape | undefined {
+    const prepared = this.#prepared.get(name)
+    if (prepared?.body === undefined) return undefined
+    const again = this.#classifier.classify(prepared.text, catalogue, this.#state.searchPath)
+    if (again.kind !== 'statements') return undefined
+    const made = again.statements
+      .map((one) => one.effect)
+      .findLast((one) => one.kind === 'prepare' && one.name === name)
+    if (made?.kind !== 'prepare') return undefined
+    const verbs = new Set<Verb>([...made.body.verbs, ...prepared.body.verbs])
+    return verbs.size === made.body.verbs.length ? made.body : { ...made.body, verbs: [...verbs].sort() }
   }
 
   /** The policy in force; undefined when it cannot be had, or the resource is no more. */

@@ -7,6 +7,10 @@ export interface Prepared {
   readonly types: readonly number[]
   /** What the target said the types of its parameters are, once the client has asked. */
   described?: readonly number[]
+  /** The stretch of messages, up to a Sync or a Query, in which it was made. */
+  readonly stretch: number
+  /** The target has said that it has it. */
+  confirmed?: boolean
   /** Set for PREPARE: what EXECUTE of it does. A Bind to it is refused, since its text is not the one to decide. */
   readonly body?: StatementShape
 }
@@ -36,11 +40,14 @@ export class PreparedStatements {
   clear(): void {
     for (const name of this.#byName.keys()) if (name !== '') this.#byName.delete(name)
   }
-  /** Forget every statement that the target no longer has, or has under the same name with another text. */
-  reconcile(listed: readonly (readonly [string, string])[]): void {
+  /**
+   * Forget every statement that the target no longer has, or has under the same name with another text.
+   * @param unsent one that the target cannot have yet.
+   */
+  reconcile(listed: readonly (readonly [string, string])[], unsent: Prepared | undefined): void {
     const texts = new Map(listed)
     for (const [name, prepared] of this.#byName) {
-      if (name !== '' && texts.get(name) !== prepared.text) this.#byName.delete(name)
+      if (name !== '' && prepared !== unsent && texts.get(name) !== prepared.text) this.#byName.delete(name)
     }
   }
 

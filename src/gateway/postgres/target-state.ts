@@ -52,8 +52,12 @@ export class TargetState {
   stale = true
   /** The target's own catalogue may have changed through this session. */
   catalogueStale = false
+  /** It did, in a transaction that is still open: no other connection sees how, so no name is trusted until it ends. */
+  catalogueOpen = false
   /** A parameter was set inside a transaction: its end may put the old value back. */
   #setInside = false
+  /** One that gives texts their meaning was, or may have been. */
+  #meaningInside = false
 
   constructor(database: string) {
     this.database = database
@@ -63,6 +67,18 @@ export class TargetState {
   doubt(): void {
     this.stale = true
     this.catalogueStale = true
+    this.#setInside = true
+    this.#meaningInside = true
+  }
+
+  /** What is still under way may change what texts mean: let it end before the next one is decided. */
+  get unsettled(): boolean {
+    return this.#meaningInside
+  }
+
+  /** The target has ended a transaction, said or unsaid. */
+  transactionOver(): void {
+    if (this.#meaningInside) this.stale = true
   }
 
   /** What a statement that is being sent does to the session. `changes`: it needs a verb that may change anything. */
@@ -74,13 +90,18 @@ export class TargetState {
           this.reason = effect.value === '' ? undefined : effect.value
           if (effect.value === undefined) this.stale = true
         }
-        if (MEANINGFUL.has(effect.name.toLowerCase())) this.stale = true
+        if (MEANINGFUL.has(effect.name.toLowerCase())) {
+          this.stale = true
+          this.#meaningInside = true
+        }
         this.#setInside = true
         break
       case 'reset_all':
       case 'discard_all':
         this.reason = undefined
         this.stale = true
+        this.#setInside = true
+        this.#meaningInside = true
         break
       case 'commit':
       case 'rollback':
@@ -139,7 +160,10 @@ export class TargetState {
     this.temporaryCode = code !== 'false'
     if (typeof reason === 'string' && reason !== '') this.reason = reason
     this.stale = false
-    if (!inTransaction) this.#setInside = false
+    if (!inTransaction) {
+      this.#setInside = false
+      this.#meaningInside = false
+    }
     return true
   }
 
