@@ -6,6 +6,9 @@ const GATHER_MS = 250
 /** Different ones in one gathering; a flood beyond is counted, not listed. */
 const MOST = 200
 
+/** Somebody puts a token into a path, or types it where a name belongs: the record keeps for ever, and keeps no token. */
+const withoutTokens = (text: string): string => text.replaceAll(/hp_[A-Za-z0-9_-]{20,}/g, 'hp_…')
+
 interface Gathered {
   readonly actor: string | undefined
   readonly body: Readonly<Record<string, unknown>>
@@ -66,7 +69,7 @@ export function createRefusalRecorder({ store, log }: Pick<RecordDeps, 'store' |
     record(caller, { what, refusal, sourceAddress }) {
       const actor = caller?.principal.id
       const body = {
-        what: what.slice(0, 200).toWellFormed(),
+        what: withoutTokens(what).slice(0, 200).toWellFormed(),
         refusal,
         sourceAddress: sourceAddress.slice(0, 100).toWellFormed(),
       }
