@@ -54,10 +54,10 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   // The store, what keeps its secrets, and the policy in force.
   const opened = await openStore(await databaseUrl(config, parts, says('store')), says('store'))
   parts.defer(() => opened.close())
-  const { store, clock, wake } = opened
+  const { store, vital, clock, wake } = opened
   const sealer = await openKeyring(config.dataDir, process.env, store.secrets)
   const readCredential = createCredentialReader({ store, sealer, env: process.env, dataDir: config.dataDir })
-  const keeper = await keepPolicy({ store, wake, monotonic: () => performance.now(), log: says('policy') })
+  const keeper = await keepPolicy({ store: vital, wake, monotonic: () => performance.now(), log: says('policy') })
   parts.defer(() => keeper.stop())
 
   // Eyes and hands on targets.
@@ -71,7 +71,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   parts.defer(() => reader.close())
 
   // The gateways' side of the application, and what makes things end.
-  const replica = createReplica(store, () => `${hostname()}-${randomUUID()}`)
+  const replica = createReplica(vital, () => `${hostname()}-${randomUUID()}`)
   parts.defer(() => replica.stop())
   const shared = {
     store,
@@ -85,9 +85,9 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     baseUrl: () => baseUrl,
     onFault,
   }
-  const gatewayApp = createGatewayApp({ ...shared, verifiers: (user) => gatewayVerifiers(store, user) })
+  const gatewayApp = createGatewayApp({ ...shared, vital, verifiers: (user) => gatewayVerifiers(store, user) })
   parts.defer(() => gatewayApp.close())
-  const reconciler = await startReconciler({ ...shared, target: control, cuts: gatewayApp.cuts })
+  const reconciler = await startReconciler({ ...shared, store: vital, target: control, cuts: gatewayApp.cuts })
   parts.defer(() => reconciler.stop())
 
   // The use cases.

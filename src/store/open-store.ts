@@ -11,6 +11,8 @@ import { openWake } from './wake.ts'
 
 export interface OpenStore {
   readonly store: Store
+  /** The same store on a few connections of its own, for what must not wait behind everybody: policy, heartbeat, cuts. */
+  readonly vital: Store
   readonly clock: StoreClock
   readonly wake: WakeConnection
   readonly idempotency: IdempotencyStore
@@ -19,21 +21,27 @@ export interface OpenStore {
   close(): Promise<void>
 }
 
+/** Connections that are kept for `vital`. */
+const VITAL = 4
+
 /** Migrates the database, then opens everything that lives in it. Throws SchemaMismatch when a newer Holdpoint was here. */
 export async function openStore(url: string, log: (message: string) => void): Promise<OpenStore> {
   await migrate(url)
   const database = openDatabase({ url, log })
+  const apart = openDatabase({ url, log, connections: VITAL })
   const wake = openWake(url, log)
   let clock: StoreClock
   try {
-    clock = await openClock(database.executor, log)
+    clock = await openClock(apart.executor, log)
   } catch (error) {
-    await Promise.allSettled([wake.close(), database.close()])
+    await Promise.allSettled([wake.close(), database.close(), apart.close()])
     throw error
   }
-  const store = createStore(database, (subjects) => wake.tell(subjects), clock)
+  const tell = (subjects: Iterable<string>) => wake.tell(subjects)
+  const store = createStore(database, tell, clock)
   return {
     store,
+    vital: createStore(apart, tell, clock),
     clock,
     wake,
     idempotency: idempotencyStore(database.executor),
@@ -58,7 +66,7 @@ export async function openStore(url: string, log: (message: string) => void): Pr
     async close() {
       await clock.close()
       await wake.close()
-      await database.close()
+      await Promise.all([database.close(), apart.close()])
     },
   }
 }

@@ -206,3 +206,16 @@ test('readiness tells of each part', async () => {
   await expect.poll(async () => (await open.readiness()).filter((part) => !part.ok)).toEqual([])
   expect(instant(open.clock.now())).toBeGreaterThan(0)
 })
+
+test('what is vital does not wait behind what everybody asks for', async () => {
+  const release = Promise.withResolvers<void>()
+  const crowd = Array.from({ length: 40 }, () => open.store.transaction(() => release.promise))
+  try {
+    expect(await open.vital.documents.currentRevision()).toBe(0)
+    await open.vital.transaction((tx) => tx.record.append(entry('x/vital')))
+  } finally {
+    release.resolve()
+    await Promise.all(crowd)
+  }
+  expect((await open.store.recorded.after(undefined, 10)).map((read) => read.subject)).toEqual(['x/vital'])
+})

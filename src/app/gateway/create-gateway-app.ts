@@ -24,7 +24,7 @@ export interface GatewayPart extends GatewayApp {
 
 export function createGatewayApp(deps: GatewayDeps): GatewayPart {
   const mine = new Set<SessionId>()
-  const cuts = createCuts(deps, mine)
+  const cuts = createCuts({ ...deps, store: deps.vital ?? deps.store }, mine)
   const background = createBackgroundRecord(deps)
   const owed = createOwed(deps)
   return {

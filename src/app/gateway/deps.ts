@@ -1,6 +1,7 @@
 import type { CredentialSource } from '../../domain/profile/profile.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { GatewayVerifiers } from '../ports/gateway.ts'
+import type { Store } from '../ports/store.ts'
 import type { Timer } from '../ports/timer.ts'
 import type { Wake } from '../ports/wake.ts'
 import type { Result } from '../result.ts'
@@ -9,6 +10,8 @@ import type { Replica } from '../reconcile/replica.ts'
 
 /** What the gateways' side of the application needs. Made in boot. */
 export interface GatewayDeps extends PolicyDeps {
+  /** The store for looking which sessions must end: never behind what clients ask for. The same one when absent. */
+  readonly vital?: Store
   readonly clock: Clock
   readonly wake: Wake
   readonly timer: Timer
