@@ -1,3 +1,4 @@
+import { LONGEST_LIST } from './views.ts'
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { fieldAt, LATER_FIELDS, VARIABLES } from './fields.ts'
 
@@ -42,6 +43,8 @@ type Shape =
       readonly clauses: readonly string[]
       /** What only the checked types show: lists compared or joined. Call it after the type check. */
       afterCheck(): Problem | undefined
+      /** The longest lists that it may look through; longer ones fail it. Call it after the type check. */
+      longestList(): number
     }
   | { readonly kind: 'problem'; readonly problem: Problem }
 
@@ -50,6 +53,9 @@ interface Seen {
   readonly text: string
   readonly isPattern: (text: string) => boolean
 }
+
+/** Nodes evaluated at most for one action: about a tenth of a second. */
+const MOST_STEPS = 3_000_000
 
 /** Walk a parsed expression: only known functions, literal patterns and times, bounded loops. Renames `matches` to our own. */
 export function inspect(ast: ASTNode, text: string, isPattern: (text: string) => boolean): Shape {
@@ -64,6 +70,11 @@ export function inspect(ast: ASTNode, text: string, isPattern: (text: string) =>
     kind: 'shape',
     paths: [...seen.paths].toSorted(),
     clauses: topLevel(ast).map((node) => text.slice(node.start, node.end)),
+    longestList: () => {
+      const deep = loops(ast)
+      if (deep === 0) return LONGEST_LIST
+      return Math.max(1, Math.min(LONGEST_LIST, Math.floor((MOST_STEPS / countNodes(ast)) ** (1 / deep))))
+    },
     afterCheck: () => {
       try {
         if (loops(ast) > DEEPEST_LOOP)
@@ -102,6 +113,8 @@ const childrenOf = (node: ASTNode): readonly ASTNode[] => {
   collect(node.args)
   return found
 }
+
+const countNodes = (node: ASTNode): number => 1 + childrenOf(node).reduce((sum, child) => sum + countNodes(child), 0)
 
 function visit(node: ASTNode, seen: Seen, bound: ReadonlySet<string>): void {
   switch (node.op) {

@@ -18,6 +18,7 @@ import {
   OwnerView,
   PrincipalView,
   ResourceView,
+  LONGEST_LIST,
   SqlView,
   type Variables,
 } from './views.ts'
@@ -139,15 +140,36 @@ export function compileExpression(text: string): Compiled {
     return failure('expression_type', `The expression gives ${checked.type ?? 'something else'}; it must give bool.`, 0)
   const deep = shape.afterCheck()
   if (deep !== undefined) return { ok: false, problem: deep }
+  const longest = shape.longestList()
+  const lists = longest < LONGEST_LIST ? shape.paths.map((path) => path.split('.')) : []
   return {
     ok: true,
     expression: {
       text,
       reads: new Set(shape.paths),
       clauses: shape.clauses,
-      evaluate: (variables) => evaluate(program, text, variables),
+      evaluate: (variables) => {
+        const long = lists.find((path) => lengthAt(path, variables) > longest)
+        return long === undefined
+          ? evaluate(program, text, variables)
+          : { kind: 'failed', message: `${long.join('.')}: more than ${longest} in such an expression` }
+      },
     },
   }
+}
+
+/** Of the list at a path; 0 for what is no list, or not known: reading it will fail, or not be done. */
+function lengthAt(path: readonly string[], variables: Variables): number {
+  let at: unknown = variables
+  try {
+    for (const step of path) {
+      if (typeof at !== 'object' || at === null) return 0
+      at = (at as Readonly<Record<string, unknown>>)[step]
+    }
+  } catch {
+    return 0
+  }
+  return Array.isArray(at) ? at.length : 0
 }
 
 function evaluate(program: ParseResult, text: string, variables: Variables): Evaluated {

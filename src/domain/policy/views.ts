@@ -5,7 +5,7 @@ import type { OwnerLayer, Profile } from '../profile/profile.ts'
 import type { View } from './fields.ts'
 import { localTime } from './local-time.ts'
 
-/** Longer lists fail the expression that reads them: two nested loops over one then stay under a tenth of a second. */
+/** Longer lists fail the expression that reads them. Where loops nest, or much is asked in one, shorter ones do. */
 export const LONGEST_LIST = 1_000
 
 /** A fact that cannot be had. Its message is one line for people and holds no payload. */
