@@ -29,7 +29,7 @@ export const REFUSALS = {
   read_only_field: { status: 403, title: 'This field is set by the program, never by a client.' },
   /** Also for what exists and may not be seen. */
   not_found: { status: 404, title: 'There is no such thing, or you may not see it.' },
-  already_exists: { status: 409, title: 'That name is taken.' },
+  already_exists: { status: 409, title: 'There is one already.' },
   not_pending: { status: 409, title: 'The request is decided already.' },
   expired: { status: 410, title: 'The time is up.', hint: 'Ask again with: hp retry ID' },
   self_review: { status: 403, title: 'Nobody approves what they asked for.' },
@@ -38,7 +38,7 @@ export const REFUSALS = {
   changed: { status: 409, title: 'The request is not what you were shown. Look again.' },
   words_required: { status: 400, title: 'A denial needs words that the requester will read.', hint: 'Add: -m "..."' },
   not_shorter: { status: 400, title: 'A reviewer may shorten the time, not lengthen it.' },
-  not_active: { status: 409, title: 'The grant has ended already.' },
+  not_active: { status: 409, title: 'There is no access in force: it has not begun, or has ended.' },
   scope_not_allowed: {
     status: 403,
     title: 'Policy lets this be approved only one action at a time.',

@@ -185,7 +185,7 @@ function estimate(subject: Statement): string {
   const found = subject.actions.flatMap((one) => (one.facts.estimate === undefined ? [] : [one.facts.estimate]))
   if (found.length === 0) return 'unknown (the statement was not planned)'
   const rows = Math.max(...found.map((one) => one.rows))
-  return `about ${Math.round(rows).toLocaleString('en-US')} rows (cost ${Math.round(Math.max(...found.map((one) => one.cost))).toLocaleString('en-US')})`
+  return `about ${Math.round(rows).toLocaleString('en-US')} ${Math.round(rows) === 1 ? 'row' : 'rows'} (cost ${Math.round(Math.max(...found.map((one) => one.cost))).toLocaleString('en-US')})`
 }
 
 function why(request: AccessRequest): string {

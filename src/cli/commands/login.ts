@@ -59,7 +59,7 @@ const notAName = (given: string): string | undefined =>
     : 'A name is 1 to 63 of a-z, 0-9, ".", "_" and "-", with a letter or digit at both ends.'
 
 const tooShort = (given: string): string | undefined =>
-  [...given].length >= 12 ? undefined : 'A password needs at least 12 characters.'
+  given.length >= 12 ? undefined : 'A password needs at least 12 characters.'
 
 async function readAll(cli: Cli, name: string | undefined, setup: boolean): Promise<Given> {
   if (name === undefined)

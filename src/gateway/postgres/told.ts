@@ -66,7 +66,8 @@ export function heldNotice(
   },
 ): Told {
   const people = opened.needs.flatMap((need) => need.people)
-  const rows = of.estimate === undefined ? '' : `about ${Math.round(of.estimate.rows).toLocaleString('en-US')} rows. `
+  const guess = of.estimate === undefined ? undefined : Math.round(of.estimate.rows)
+  const rows = guess === undefined ? '' : `about ${guess.toLocaleString('en-US')} ${guess === 1 ? 'row' : 'rows'}. `
   const told =
     people.length === 0 ? '' : ` ${names(people, of.snapshot)} ${new Set(people).size > 1 ? 'were' : 'was'} told.`
   const needed = opened.needs.map((need) => oneLine(requirementWords(need, nameIn(of.snapshot)))).join(' and ')
