@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Logger } from 'pino'
@@ -50,6 +50,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   const baseUrl =
     config.publicUrl ?? `http${config.tls === undefined ? '' : 's'}://${bracketed(listen.host)}:${listen.port}`
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
+  accessSync(config.dataDir, constants.W_OK)
 
   // The store, what keeps its secrets, and the policy in force.
   const opened = await openStore(await databaseUrl(config, parts, says('store')), says('store'))
@@ -165,6 +166,8 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   if (config.demo) {
     const target = await startDemoTarget({ dataDir: config.dataDir, gatewayPort, log: says('demo') })
     parts.defer(() => target.stop())
+    // Its sessions end before it does, and read why.
+    parts.defer(() => gateway?.close())
     const { dataDir } = config
     banner = await startDemo({
       app,

@@ -14,7 +14,7 @@ const FOR_PEOPLE = new Set([
 /** Prints why the start failed, as `error:` and `hint:`, and answers the exit code. */
 export function reportStartError(error: unknown, write: (text: string) => void): number {
   const title = styleText('red', 'error:', { stream: process.stderr })
-  const { name, code, message, address, port, stack } = error as NodeJS.ErrnoException & {
+  const { name, code, syscall, message, address, port, stack } = error as NodeJS.ErrnoException & {
     address?: string
     port?: number
   }
@@ -24,7 +24,8 @@ export function reportStartError(error: unknown, write: (text: string) => void):
     )
     return 1
   }
-  if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC') {
+  // What mkdir says on a read-only file system, or below a file, differs by system.
+  if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC' || syscall === 'mkdir') {
     write(`${title} ${message}\nhint:  choose another data folder with --data DIR\n`)
     return 1
   }
