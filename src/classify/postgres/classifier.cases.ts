@@ -16,6 +16,10 @@ read | SELECT string_agg(a, ',' ORDER BY b) FILTER (WHERE c > 1) FROM carts
 read | SELECT percentile_disc(0.9) WITHIN GROUP (ORDER BY a), mode() WITHIN GROUP (ORDER BY a) FROM carts
 read | SELECT * FROM carts LEFT JOIN cards USING (id) CROSS JOIN LATERAL (SELECT 1) x
 read | SELECT * FROM generate_series(1, 10) g, unnest(ARRAY[1,2]) WITH ORDINALITY u(a, b)
+read | SELECT * FROM pg_index i, unnest(i.indkey, i.indoption) WITH ORDINALITY koi(key, option, at)
+read | SELECT (information_schema._pg_expandarray(i.indkey)).n FROM pg_index i
+read+exec | SELECT information_schema.evil(1)
+read+exec | SELECT public._pg_expandarray(i.indkey) FROM pg_index i
 read | SELECT CASE WHEN a > 1 THEN 'x' ELSE 'y' END, COALESCE(a, b), NULLIF(a, b), GREATEST(a, b) FROM carts
 read | SELECT a::text, CAST(b AS numeric(10,2)), '2020-01-01'::date, DATE '2020-01-01', INTERVAL '1 day' FROM carts
 read | SELECT (ARRAY[1,2])[1], ARRAY(SELECT 1), (ARRAY[1,2])[1:2], ROW(1, 2)

@@ -17,6 +17,20 @@ const harmless = read(HARMLESS)
 const others = read(NOT_KNOWN_HARMLESS)
 /** As in the generated table: 20 stands for 20 and more. */
 const MOST = 20
+/** What every server's information_schema has, with its arguments: pure SQL over the catalogue. Drivers call them. */
+const INFORMATION_SCHEMA: ReadonlyMap<string, number> = new Map([
+  ['_pg_expandarray', 1],
+  ['_pg_index_position', 2],
+  ['_pg_truetypid', 2],
+  ['_pg_truetypmod', 2],
+  ['_pg_char_max_length', 2],
+  ['_pg_char_octet_length', 2],
+  ['_pg_numeric_precision', 2],
+  ['_pg_numeric_precision_radix', 2],
+  ['_pg_numeric_scale', 2],
+  ['_pg_datetime_precision', 2],
+  ['_pg_interval_type', 2],
+])
 
 export type Judged =
   | { readonly kind: 'harmless' }
@@ -25,7 +39,8 @@ const HARMLESS_CALL: Judged = { kind: 'harmless' }
 
 /** Whether every built-in overload of `name` with that many arguments is on the list. */
 export const isHarmlessBuiltIn = (name: string, count: number): boolean =>
-  harmless.get(name)?.has(Math.min(count, MOST)) === true
+  // `FROM unnest(a, b)` is several calls with one argument each ("Table Functions", 7.2.1.4).
+  harmless.get(name)?.has(name === 'unnest' && count > 1 ? 1 : Math.min(count, MOST)) === true
 export const isBuiltIn = (name: string): boolean => harmless.has(name) || others.has(name)
 
 /**
@@ -49,6 +64,13 @@ export function judgeCall(parts: readonly string[], count: number, catalogue: Ta
     if (catalogue?.functions.has(`pg_catalog.${lower}`) === true) return own('exec')
     return isHarmlessBuiltIn(name, count) ? HARMLESS_CALL : own(verbOfFunction(name))
   }
+  // The catalogue lists functions by name alone, so one of the target's own with that name is never taken for these.
+  if (
+    schema === 'information_schema' &&
+    catalogue?.functions.has(lower) === false &&
+    INFORMATION_SCHEMA.get(name) === count
+  )
+    return HARMLESS_CALL
   if (catalogue === undefined) {
     const verb = others.has(name) && !harmless.has(name) ? verbOfFunction(name) : 'exec'
     return verb === 'admin'
