@@ -82,7 +82,9 @@ beforeEach(async () => {
       probe: async (target) =>
         target.host === 'shop.internal'
           ? { ok: true, version: '18.4', superuser: false }
-          : { ok: false, message: 'nobody listens there' },
+          : target.host === 'locked.internal'
+            ? { ok: false, message: 'locked.internal:5432 cannot be used: it asks for a password that was not given' }
+            : { ok: false, message: 'nobody listens there' },
       estimate: async (_target, _database, text) => {
         planned.push(text)
         return guess
@@ -149,6 +151,14 @@ name: reads
 on: {env: prod, verbs: [read, connect]}
 allow: {}
 `
+
+test('a target that asks for a password nobody gave: told how to give one', async () => {
+  const applied = value(await apply('kind: Resource\nname: ledger\nconnect: postgres://locked.internal/ledger\n'))
+  expect(applied.kind === 'applied' && applied.notes[0]).toBe(
+    'ledger: not reachable: locked.internal:5432 cannot be used: it asks for a password that was not given; ' +
+      'seal one with `hp secret set ledger`, and add to the resource `credential: { from: secret, name: ledger }`',
+  )
+})
 
 test('three lines: applied, and told what people need to know next', async () => {
   const applied = value(await apply('kind: Resource\nname: ledger\nconnect: postgres://ledger.internal/ledger\n'))

@@ -57,7 +57,13 @@ async function reach(deps: Pick<DocumentDeps, 'targets' | 'openTarget'>, profile
     const target = await deps.openTarget(profile)
     if (!target.ok) return `not tried: ${target.detail ?? 'its password cannot be had'}`
     const probed = await deps.targets.probe(target.value)
-    if (!probed.ok) return `not reachable: ${probed.message}`
+    if (!probed.ok) {
+      const way =
+        profile.credential === undefined && probed.message.includes('a password')
+          ? `; seal one with \`hp secret set ${profile.name}\`, and add to the resource \`credential: { from: secret, name: ${profile.name} }\``
+          : ''
+      return `not reachable: ${probed.message}${way}`
+    }
     return `reachable, PostgreSQL ${probed.version}${probed.superuser ? '. Holdpoint signs in as a superuser there; give it an account of its own' : ''}`
   } catch {
     return 'not tried: the look at it failed'
