@@ -164,7 +164,7 @@ it('no canary is found in the record, the tables, the log, the answers or the da
   // Refusals are gathered before they are written.
   const recorded = async () =>
     (await world.as('sam').call('listRecord', { query: { subject: 'access/sam' } })).items.length
-  await expect.poll(recorded).toBeGreaterThan(0)
+  await expect.poll(recorded, { timeout: 10_000 }).toBeGreaterThan(0)
 
   // All that can be read.
   const { items } = JSON.parse((await answered('GET', '/v1/requests?limit=200', sam)).text) as {
@@ -182,6 +182,9 @@ it('no canary is found in the record, the tables, the log, the answers or the da
     expect((await answered('GET', `/v1/${place}`, sam)).status).toBe(200)
   for (const place of ['/metrics', '/readyz', '/']) await answered('GET', place, undefined)
 
+  // Statements are written in the background.
+  const statements = async () => (await tables()).get('statement')?.length ?? 0
+  await expect.poll(statements, { timeout: 10_000 }).toBeGreaterThan(1_000)
   const kept = await tables()
   const files = await readdir(world.dataDir, { recursive: true, withFileTypes: true })
   const folder = await Promise.all(
@@ -194,7 +197,6 @@ it('no canary is found in the record, the tables, the log, the answers or the da
     ['the data folder', folder.join('\n')],
   ])
   expect(kept.get('record')).toContain('request.opened')
-  expect(kept.get('statement')?.length).toBeGreaterThan(1_000)
   expect(world.logged.length).toBeGreaterThan(20)
   const target = world.target.target.password
   const secrets = { PERSON, OTHER, WRONG, IN_SQL, SECRET, target, ...Object.fromEntries(made.entries()) }
