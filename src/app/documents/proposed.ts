@@ -1,5 +1,5 @@
 import type { Revision } from '../../domain/ids.ts'
-import { checkSet } from '../../domain/policy/check-set.ts'
+import { checkSet, findTwins } from '../../domain/policy/check-set.ts'
 import { diffSets, mergeSets, type DocumentChange } from '../../domain/policy/difference.ts'
 import type { Document } from '../../domain/policy/documents.ts'
 import { hasErrors, type Finding } from '../../domain/policy/finding.ts'
@@ -26,12 +26,17 @@ export async function propose(
   if (hasErrors(loaded.findings)) return { base, documents: [], changes: [], findings: loaded.findings }
   const [stored, people] = await Promise.all([from.documents.documentsAt(base), from.people.list()])
   const current = await readStored(stored)
-  const twice = checkSet(loaded.documents).filter((finding) => finding.code === 'duplicate_name')
+  const twice = findTwins(loaded.documents)
   if (twice.length > 0) return { base, documents: [], changes: [], findings: [...loaded.findings, ...twice] }
   const documents = mergeSets(current, loaded.documents, prune)
+  // Each of these takes some tenths of a second over ten thousand documents: sessions are cut in between.
+  await giveWay()
   const findings = atMost([...loaded.findings, ...checkSet(documents, people)])
+  await giveWay()
   return { base, documents, changes: hasErrors(findings) ? [] : diffSets(current, documents), findings }
 }
+
+const giveWay = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** The first error as one line, with how many more there are. */
 export function firstError(findings: readonly Finding[]): string {

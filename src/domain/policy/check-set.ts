@@ -11,16 +11,7 @@ import { readSettings } from './settings.ts'
  */
 export function checkSet(documents: readonly Document[], people?: readonly Principal[]): readonly Finding[] {
   const findings: Finding[] = []
-  const report = (severity: Finding['severity'], code: string, message: string, document?: Document): void => {
-    const { path, line } = document ?? {}
-    findings.push({
-      severity,
-      code,
-      message,
-      ...(path === undefined ? {} : { path }),
-      ...(line === undefined ? {} : { line, column: 1 }),
-    })
-  }
+  const report = reportTo(findings)
   const resources = ofKind(documents, 'Resource')
   const teams = ofKind(documents, 'Team')
   checkNames(documents, report)
@@ -30,6 +21,26 @@ export function checkSet(documents: readonly Document[], people?: readonly Princ
   checkRules(documents, people, report)
   return findings.toSorted((a, b) => Number(a.severity === 'warning') - Number(b.severity === 'warning'))
 }
+
+/** Documents that stand in a set twice: which of them is meant, nobody can tell. */
+export function findTwins(documents: readonly Document[]): readonly Finding[] {
+  const findings: Finding[] = []
+  checkNames(documents, reportTo(findings))
+  return findings.filter((finding) => finding.code === 'duplicate_name')
+}
+
+const reportTo =
+  (findings: Finding[]): Report =>
+  (severity, code, message, document) => {
+    const { path, line } = document ?? {}
+    findings.push({
+      severity,
+      code,
+      message,
+      ...(path === undefined ? {} : { path }),
+      ...(line === undefined ? {} : { line, column: 1 }),
+    })
+  }
 
 export type Report = (severity: Finding['severity'], code: string, message: string, document?: Document) => void
 
