@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import pg from 'pg'
 import {
@@ -34,6 +36,13 @@ beforeEach(async () => {
 afterEach(() => expect(world.logged).toEqual([]))
 const count = async (table = 'carts') =>
   (await world.target.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${table}`))[0]?.n
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+/** Bytes in buffers that somebody still holds. */
+const kept = (): number => {
+  collect()
+  return process.memoryUsage().arrayBuffers
+}
 const framed = (tag: number, body: Buffer): Buffer => {
   const head = Buffer.alloc(5)
   head.writeUInt8(tag, 0)
@@ -107,6 +116,65 @@ describe('much at once', () => {
     })
     raw.close()
     await expect.poll(async () => (await world.as('mia').call('getInbox', {})).needsMe, { timeout: 15_000 }).toEqual([])
+  })
+
+  it('a client that reads nothing of a large answer costs no memory, and gets all of it in the end', async () => {
+    const raw = await rawClient(world.connection)
+    raw.send(encodeQuery('SELECT 1'))
+    await raw.until('Z')
+    raw.socket.pause()
+    const before = kept()
+    raw.send(encodeQuery("SELECT repeat('x', 100000) FROM generate_series(1, 1500)"))
+    const stuck =
+      "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'ClientWrite' AND query LIKE '%generate_series(1, 1500)%'"
+    let times = 0
+    await expect
+      .poll(async () => (times = (await world.target.query(stuck)).length === 1 ? times + 1 : 0), { timeout: 15_000 })
+      .toBe(5)
+    expect(kept() - before).toBeLessThan(24 * 1024 * 1024)
+    let bytes = 0
+    raw.socket.prependListener('data', (chunk: Buffer) => (bytes += chunk.length))
+    raw.socket.resume()
+    await raw.until('Z')
+    expect(bytes).toBeGreaterThan(150_000_000)
+    raw.close()
+  })
+
+  it('a target that reads slowly costs no memory, and gets all of it in the end', async () => {
+    await world.target.query(
+      'CREATE OR REPLACE FUNCTION wait_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 1 THEN PERFORM pg_advisory_lock(4711); PERFORM pg_advisory_unlock(4711); END IF; RETURN NEW; END $$',
+    )
+    await world.target.query('CREATE TRIGGER slow BEFORE INSERT ON loaded FOR EACH ROW EXECUTE FUNCTION wait_once()')
+    const lock = new pg.Client(world.target.url)
+    await lock.connect()
+    await lock.query('SELECT pg_advisory_lock(4711)')
+    const raw = await rawClient(world.connection)
+    raw.send(encodeQuery('COPY loaded FROM STDIN'))
+    await world.approve()
+    await raw.until('G')
+    const before = kept()
+    const row = (id: number) => framed(FRONTEND.CopyData, Buffer.from(`${id}\t${'y'.repeat(100_000)}\n`))
+    let sent = 0
+    let done = false
+    const more = (): void => {
+      sent += 1
+      if (sent <= 600) raw.socket.write(row(sent), more)
+      else done = true
+    }
+    more()
+    const blocked = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    await expect.poll(() => world.target.query(blocked), { timeout: 10_000 }).toHaveLength(1)
+    let last = -1
+    await expect.poll(() => last === (last = sent), { interval: 300, timeout: 10_000 }).toBe(true)
+    expect(done).toBe(false)
+    expect(kept() - before).toBeLessThan(24 * 1024 * 1024)
+    await lock.query('SELECT pg_advisory_unlock(4711)')
+    await lock.end()
+    await expect.poll(() => done, { timeout: 20_000 }).toBe(true)
+    raw.send(framed(FRONTEND.CopyDone, Buffer.alloc(0)))
+    expect(brief(await raw.until('Z'))).toBe('C(COPY 600) Z(I)')
+    raw.close()
+    await world.target.query('DROP TRIGGER slow ON loaded')
   })
 
   it('200 sign-ins at once all succeed', async () => {
