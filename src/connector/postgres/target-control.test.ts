@@ -64,6 +64,24 @@ test('terminates a backend in the middle of a transaction and sees it gone', asy
   expect(await database.query('select * from items')).toEqual([])
 })
 
+test('terminates at once, however many estimates wait for a lock', async () => {
+  const { client, backend, ended } = await session()
+  await client.query('begin; lock table carts in access exclusive mode')
+  let settled = 0
+  const estimates = Array.from({ length: 12 }, () =>
+    control.estimate(target, target.database, 'DELETE FROM carts', 'public').finally(() => settled++),
+  )
+  await until(
+    async () =>
+      (await database.query("select from pg_stat_activity where wait_event_type = 'Lock' and query like 'EXPLAIN%'"))
+        .length > 0,
+  )
+  expect(await control.terminate(target, backend, 5000)).toBe(true)
+  expect(settled).toBe(0)
+  await ended
+  await Promise.all(estimates)
+})
+
 test('leaves another backend with the same pid alone', async () => {
   const { client, backend } = await session()
   const other = { pid: backend.pid, startedAt: '2001-01-01 00:00:00+00' }

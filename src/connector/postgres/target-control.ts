@@ -16,6 +16,8 @@ const AGAIN = 500
 /** What Holdpoint does on a target besides carrying sessions, on a few connections that close when idle. */
 export function createTargetControl(): TargetControl {
   const connections = createConnections()
+  // What cuts never waits behind what asks: planning may wait for somebody's lock.
+  const cutting = createConnections()
 
   const gone = async (client: pg.ClientBase, backend: Backend): Promise<boolean> => {
     const { rowCount } = await client.query({
@@ -34,11 +36,11 @@ export function createTargetControl(): TargetControl {
 
   return {
     async cancel(target, backend) {
-      await connections.on(target, target.database)((client) => signal(client, 'pg_cancel_backend', backend))
+      await cutting.on(target, target.database)((client) => signal(client, 'pg_cancel_backend', backend))
     },
     async terminate(target, backend, withinMs) {
       const until = performance.now() + withinMs
-      return connections.on(
+      return cutting.on(
         target,
         target.database,
       )(async (client) => {
@@ -56,7 +58,7 @@ export function createTargetControl(): TargetControl {
         }
       })
     },
-    isGone: (target, backend) => connections.on(target, target.database)((client) => gone(client, backend)),
+    isGone: (target, backend) => cutting.on(target, target.database)((client) => gone(client, backend)),
     estimate: (target, database, text, searchPath, bound) =>
       connections.on(target, database)((client) => explain(client, text, searchPath, bound)),
     async locks(target, backend) {
@@ -123,7 +125,7 @@ export function createTargetControl(): TargetControl {
         return { ok: false, message: `${target.host}:${target.port} cannot be used: ${whyNot(error)}` }
       }
     },
-    close: () => connections.close(),
+    close: async () => void (await Promise.all([connections.close(), cutting.close()])),
   }
 }
 
