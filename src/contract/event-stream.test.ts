@@ -26,3 +26,10 @@ it('does not grow without end on a server that never ends an event', () => {
     for (let i = 0; i < 10; i++) parse('x'.repeat(1024 * 1024))
   }).toThrow(RangeError)
 })
+
+it('tells of an id that comes without data, once, and of no other', () => {
+  const moved: string[] = []
+  const parse = createEventParser((id) => moved.push(id))
+  parse('retry: 1\nid: a\n\n: beat\n\nid: b\ndata: x\n\n: beat\n\nid: c\n\n')
+  expect(moved).toEqual(['a', 'c'])
+})

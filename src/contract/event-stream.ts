@@ -15,6 +15,7 @@ const LONGEST = 8 * 1024 * 1024
 export function createEventParser(moved?: (id: string) => void): (text: string) => readonly StreamedEvent[] {
   let rest = ''
   let id: string | undefined
+  let named = false
   let event = ''
   let data: string[] = []
   return (text) => {
@@ -27,7 +28,8 @@ export function createEventParser(moved?: (id: string) => void): (text: string) 
       const line = rest.slice(0, end.index)
       rest = rest.slice(end.index + end[0].length)
       if (line === '') {
-        if (data.length === 0 && id !== undefined) moved?.(id)
+        if (data.length === 0 && named && id !== undefined) moved?.(id)
+        named = false
         if (data.length > 0) events.push({ id, event: event === '' ? 'message' : event, data: data.join('\n') })
         event = ''
         data = []
@@ -36,7 +38,7 @@ export function createEventParser(moved?: (id: string) => void): (text: string) 
       const colon = line.indexOf(':')
       const field = colon < 0 ? line : line.slice(0, colon)
       const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1))
-      if (field === 'id' && !value.includes('\0')) id = value
+      if (field === 'id' && !value.includes('\0')) [id, named] = [value, true]
       else if (field === 'event') event = value
       else if (field === 'data') data.push(value)
     }

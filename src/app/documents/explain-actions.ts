@@ -3,6 +3,7 @@ import type { PolicyScope } from '../../domain/policy/build-snapshot.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import { explainAction, type Trace } from '../../domain/policy/explain.ts'
 import { eligiblePeople } from '../../domain/policy/requirements.ts'
+import { poolWords } from '../../domain/request/requirement-words.ts'
 import { strongest, type Verb } from '../../domain/verb.ts'
 import type { Explained, RuleTrace } from '../app.ts'
 
@@ -67,7 +68,8 @@ function messageOf(decision: Decision, notes: readonly string[]): string | undef
   if (decision.outcome === 'allow' && decision.waived.length > 0) parts.push(`waives ${decision.waived.join(', ')}`)
   if (decision.outcome === 'hold') {
     for (const { climbedFrom, key } of decision.requirements)
-      if (climbedFrom !== undefined) parts.push(`nobody is eligible for ${climbedFrom}, so it climbed to ${key}`)
+      if (climbedFrom !== undefined)
+        parts.push(`nobody in ${poolWords(climbedFrom)} may answer, so ${poolWords(key)} is asked`)
   }
   return parts.length === 0 ? undefined : parts.join('; ')
 }
