@@ -222,7 +222,12 @@ function set(body: Tree, found: Found): More {
   }
   if (kind === 'VAR_SET_MULTI') {
     // SET TRANSACTION, SET SESSION CHARACTERISTICS, SET TRANSACTION SNAPSHOT: the grammar admits nothing else.
-    found.effects.push(name === 'session characteristics' ? { kind: 'unseen' } : { kind: 'other_transaction' })
+    // Session characteristics are the parameters default_transaction_*, which put no other meaning on anything.
+    found.effects.push(
+      name === 'session characteristics'
+        ? { kind: 'set', name: 'default_transaction_isolation', local: false }
+        : { kind: 'other_transaction' },
+    )
     return {}
   }
   if (!isHarmlessSetting(name)) {
