@@ -5,6 +5,7 @@ import { brief, rawClient } from '../../../test/support/raw-client.ts'
 import type { RawClient } from '../../../test/support/raw-client.ts'
 import { trappedTarget } from '../../../test/support/trapped-target.ts'
 import type { CatalogueSource } from '../../app/ports/catalogue.ts'
+import { createClassifier } from '../../classify/postgres/classifier.ts'
 import { createCatalogueSource } from '../../connector/postgres/catalogue-source.ts'
 import {
   encodeBind,
@@ -190,6 +191,47 @@ describe('a name keeps the meaning that was decided', () => {
     expect(brief(await client.until('Z'))).toBe('1 2 Z(I)')
     client.send(encodeBind('', 'kept'), encodeExecute(''), SYNC)
     expect(brief(await client.until('Z'))).toBe('2 D(1) C(SELECT 1) Z(I)')
+  })
+
+  it('of a text that only the target’s grammar takes: asking it runs nothing, and changes nothing', async () => {
+    const real = await createClassifier()
+    const older = await gatewayWorld(
+      { ...db.target, sslmode: 'disable' },
+      {
+        catalogue,
+        classifier: {
+          ...real,
+          classify: (text, ...rest) =>
+            text.includes('odd') ? { kind: 'syntax_error', message: 'odd' } : real.classify(text, ...rest),
+        },
+      },
+    )
+    const odd = await rawClient(older.connection)
+    const say = async (sql: string) => {
+      odd.send(encodeQuery(sql))
+      return brief(await odd.until('Z'))
+    }
+    const checked = `select '{5}'::checked[] as odd`
+    older.app.rule = ({ verb }) => (verb === 'unknown' ? 'deny' : 'allow')
+    expect(await say(checked)).toBe('E(42501) Z(I)')
+    expect(await say('begin')).toBe('C(BEGIN) Z(T)')
+    expect(await say(checked)).toBe('E(42501) Z(E)')
+    expect(await say(checked)).toBe('E(42501) Z(E)')
+    expect(await say('rollback')).toBe('C(ROLLBACK) Z(I)')
+    expect(await db.sprung()).toBe(sprung)
+    older.app.rule = () => 'allow'
+    expect(await say('select 7 as odd')).toBe('T D(7) C(SELECT 1) Z(I)')
+    await say('begin')
+    await say('delete from cards where id = 1')
+    expect(await say('select 7 as odd')).toBe('T D(7) C(SELECT 1) Z(T)')
+    expect(await say('commit')).toBe('C(COMMIT) Z(I)')
+    expect(await cards()).toBe(49)
+    expect(await say('selekt odd')).toBe('E(42601) Z(I)')
+    await say('begin')
+    expect(await say('selekt odd')).toBe('E(42601) Z(E)')
+    expect(await say('rollback')).toBe('C(ROLLBACK) Z(I)')
+    odd.close()
+    await older.close()
   })
 
   it('of a search path that was set for no longer than the pipeline', async () => {

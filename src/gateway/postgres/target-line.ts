@@ -205,10 +205,24 @@ export class TargetLine {
         }
       },
     }
+    // INVARIANT: in a transaction that has failed, Parse applies the grammar and refuses the rest: analysing the text
+    // would already run the checks of the types of its literals (exec_parse_message in postgres.c).
+    const before = this.status
+    const quietly = (sql: string): void => this.send(encodeQuery(sql), { kind: 'query', hidden: {} })
+    if (before !== 'failed') {
+      quietly(before === 'idle' ? 'BEGIN' : `SAVEPOINT "${OWN}"`)
+      quietly(ALWAYS_FAILS)
+    }
     this.send(encodeParse(OWN, text), { kind: 'parse', hidden })
     this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
     this.send(SYNC, { kind: 'sync', hidden })
+    if (before === 'idle') quietly('ROLLBACK')
     await this.drain()
+    if (before === 'open' && error === undefined) {
+      quietly(`ROLLBACK TO "${OWN}"`)
+      quietly(`RELEASE "${OWN}"`)
+      await this.drain()
+    }
     return error
   }
 
