@@ -187,6 +187,8 @@ read+admin | SELECT dblink('host=x', 'select 1')
 read+admin | SELECT * FROM dblink('host=x', 'select 1') AS t(a int)
 read+admin | SELECT * FROM pg_authid
 read+admin | SELECT passwd FROM pg_shadow
+read+admin | SELECT * FROM information_schema.user_mapping_options
+read+admin | SELECT umoptions FROM pg_catalog.pg_user_mapping
 read+admin | SELECT * FROM pg_hba_file_rules
 read+admin | SELECT set_config('role', 'ana', false)
 read+admin | SELECT set_config('session_authorization', 'ana', false)
@@ -353,6 +355,8 @@ admin | SET log_statement = 'none'
 admin | SET default_tablespace = x
 admin | SET nothing_known = 1
 admin | ALTER SYSTEM SET work_mem = 1
+unknown | CREATE TABLE x AS EXECUTE p
+unknown | EXPLAIN ANALYZE CREATE TEMP TABLE x AS EXECUTE p
 admin | ALTER DATABASE shop SET search_path = x
 admin | CREATE EXTENSION dblink
 admin | ALTER EXTENSION x UPDATE

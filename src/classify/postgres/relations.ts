@@ -8,6 +8,10 @@ const SYSTEM: ReadonlyMap<string, 'admin' | 'exec'> = new Map([
   ['pg_hba_file_rules', 'admin'],
   ['pg_ident_file_mappings', 'admin'],
   ['pg_file_settings', 'admin'],
+  // Passwords of foreign servers.
+  ['pg_user_mapping', 'admin'],
+  ['_pg_user_mappings', 'admin'],
+  ['user_mapping_options', 'admin'],
   ['pg_largeobject', 'exec'],
   ['pg_aios', 'exec'],
   ['pg_backend_memory_contexts', 'exec'],
@@ -48,6 +52,21 @@ function indexOf(catalogue: TargetCatalogue): Index {
   indexes.set(catalogue, index)
   return index
 }
+
+/**
+ * A server whose encoding has one byte a character folds letters beyond ASCII too (downcase_identifier), which the
+ * parser does not: such a name is judged by both.
+ */
+function factsOf(
+  name: string,
+  catalogue: TargetCatalogue,
+): readonly { readonly schema: string; readonly facts: RelationFacts }[] {
+  const { facts } = indexOf(catalogue)
+  const exact = facts.get(name) ?? []
+  const folded = name.toLowerCase()
+  return folded === name || isAscii(name) ? exact : [...exact, ...(facts.get(folded) ?? [])]
+}
+const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length
 
 /** The schemas of a search_path as SHOW prints it: `"$user", public`. */
 export function parseSearchPath(text: string): string[] {
@@ -101,7 +120,7 @@ export function resolveRelation(
       ? { name: shown, judged: harmless, planIsHarmless: true, reads: [] }
       : other('unknown', `the target's own relations are not known, and ${shown} may be a view`)
   }
-  const all = indexOf(catalogue).facts.get(name) ?? []
+  const all = factsOf(name, catalogue)
   const exact = schema !== undefined && !schema.startsWith('pg_temp')
   const candidates = exact ? all.filter((one) => one.schema === schema) : all
   const shadowed = (catalogue.schemasOf?.get(name)?.length ?? 0) > 0

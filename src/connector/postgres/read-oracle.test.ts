@@ -144,6 +144,8 @@ select * from locking_view
 select * from guarded
 select * from simplified
 select * from "a.b".c
+select * from Évil
+select * from public.ÉVIL
 select * from "a.b"."c"
 select * from carts where exists (select from evil_view)
 select * from carts, lateral evil(id) x
