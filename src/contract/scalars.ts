@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isName, parseRequestId } from '../domain/ids.ts'
-import { parseDuration } from '../domain/time.ts'
+import { DURATION, parseDuration } from '../domain/time.ts'
 import { NAMED_VERBS, VERBS } from '../domain/verb.ts'
 
 /** One year. Policy caps most lengths far below; a longer one is a mistake and is refused here already. */
@@ -13,9 +13,12 @@ export const Time = z.iso.datetime().meta({ description: 'RFC 3339, UTC', exampl
 export const Duration = z
   .string()
   .max(40)
-  .regex(/^(?:[0-9]{1,9}(?:ms|[smhd]))+$/, 'must be a length of time such as 90s, 15m, 8h or 1h30m')
+  .regex(DURATION, 'must be a length of time such as 90s, 15m, 8h or 1h30m')
   .refine((text) => (parseDuration(text) ?? Infinity) <= LONGEST_MS, 'must be more than zero and at most a year')
-  .meta({ description: 'A length of time: whole numbers with ms, s, m, h or d', examples: ['15m', '1h30m'] })
+  .meta({
+    description: 'A length of time: whole numbers with d, h, m, s or ms, each once and in this order',
+    examples: ['15m', '1h30m'],
+  })
 
 /** A length of time in an answer, where it may be anything that `formatDuration` writes. */
 export const DurationText = z.string().meta({ examples: ['15m'] })

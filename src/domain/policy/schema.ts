@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CLASSIFICATIONS, CRITICALITIES } from '../profile/profile.ts'
 import { isTimezone } from './local-time.ts'
-import { parseDuration } from '../time.ts'
+import { DURATION, parseDuration } from '../time.ts'
 import { NAMED_VERBS } from '../verb.ts'
 import { SCOPES } from './decision.ts'
 
@@ -17,7 +17,7 @@ const word = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,62})$/, 'a word 
 const text = (longest: number): z.ZodString => z.string().min(1).max(longest)
 const duration = z
   .string()
-  .regex(/^(?:[0-9]{1,9}(?:ms|[smhd]))+$/, 'a time such as 90s, 15m, 8h or 90d')
+  .regex(DURATION, 'a time such as 90s, 15m, 8h or 90d')
   .refine((value) => parseDuration(value) !== undefined, 'a time over zero and at most ten years')
 const verb = z.enum(NAMED_VERBS as [(typeof NAMED_VERBS)[number], ...(typeof NAMED_VERBS)[number][]])
 const oneOrMore = <T extends z.ZodType>(item: T): z.ZodUnion<[T, z.ZodArray<T>]> =>
