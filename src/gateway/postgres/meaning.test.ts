@@ -140,6 +140,14 @@ describe('a name keeps the meaning that was decided', () => {
     await ask('commit')
     expect(await ask(`select lower('A'::varchar)`)).toBe('E(42501) Z(I)')
     expect(await ask(`select upper('a')`)).toBe('T D(A) C(SELECT 1) Z(I)')
+    // What was changed before the transaction began is seen by everybody.
+    await agreed('create table public.later (id int)')
+    await ask('begin')
+    expect(await ask('select * from later')).toBe('T C(SELECT 0) Z(T)')
+    await ask('rollback')
+    await agreed('begin; create view public.newer as select trap.evil(1)')
+    expect(await ask('select * from newer')).toBe('E(42501) Z(E)')
+    await ask('rollback')
     expect(await db.sprung()).toBe(sprung)
   })
 

@@ -67,7 +67,7 @@ export class GatewaySession {
         if (wrong !== undefined) this.#end('failed', fatal('0A000', wrong))
       },
       ready: (status) => {
-        if (status === 'idle') of.state.transactionOver()
+        if (status === 'idle') of.state.transactionOver(this.#line.quiet)
         if (status === 'idle' && this.#line.quiet) this.#extended.transactionOver()
       },
       settled: () => {

@@ -129,7 +129,7 @@ async function waive(
 /** Read the session's state again, and have the catalogue looked at. False when it could not be had. */
 async function look(desk: Desk): Promise<boolean> {
   const { state, watch } = desk.of
-  if (state.catalogueStale && desk.line.inTransaction) state.catalogueOpen = true
+  if (state.catalogueStale && desk.line.inTransaction && state.changedInside) state.catalogueOpen = true
   else if (state.catalogueStale) {
     try {
       await watch?.refresh()

@@ -54,6 +54,8 @@ export class TargetState {
   catalogueStale = false
   /** It did, in a transaction that is still open: no other connection sees how, so no name is trusted until it ends. */
   catalogueOpen = false
+  /** Something that may have changed the catalogue was sent since the target was last seen outside of a transaction. */
+  changedInside = false
   /** A parameter was set inside a transaction: its end may put the old value back. */
   #setInside = false
   /** One that gives texts their meaning was, or may have been. */
@@ -67,6 +69,7 @@ export class TargetState {
   doubt(): void {
     this.stale = true
     this.catalogueStale = true
+    this.changedInside = true
     this.#setInside = true
     this.#meaningInside = true
   }
@@ -76,9 +79,13 @@ export class TargetState {
     return this.#meaningInside
   }
 
-  /** The target has ended a transaction, said or unsaid. */
-  transactionOver(): void {
+  /**
+   * The target has ended a transaction, said or unsaid.
+   * @param quiet and has answered everything that was sent.
+   */
+  transactionOver(quiet: boolean): void {
     if (this.#meaningInside) this.stale = true
+    if (quiet) this.changedInside = false
   }
 
   /** What a statement that is being sent does to the session. `changes`: it needs a verb that may change anything. */
