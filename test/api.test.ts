@@ -94,13 +94,69 @@ describe('cursors', () => {
     const flipped = `${next.slice(0, -2)}${next.at(-2) === 'A' ? 'B' : 'A'}${next.at(-1) ?? ''}`
     const list = (who: Name, query: Record<string, string>) => code(as(who).call('listRequests', { query }))
     expect(await list('ana', { limit: '1', cursor: next })).toBe('ok')
-    for (const cursor of [flipped, `${next}A`, '1', 'MQ==', '../..', '0'.repeat(512), '😀'])
+    for (const cursor of [flipped, `${next}A`, `0${next}`, '1', 'MQ==', '../..', '0'.repeat(512), '😀'])
       expect(await list('ana', { cursor })).toBe('invalid_input')
     expect(await list('ana', { cursor: next, state: 'pending' })).toBe('invalid_input')
     expect(await list('olu', { cursor: next })).toBe('invalid_input')
     expect(await code(as('ana').call('listSessions', { query: { cursor: next } }))).toBe('invalid_input')
     expect(await code(as('ana').call('listRevisions', { query: { cursor: next } }))).toBe('invalid_input')
     expect(await code(as('ana').call('listRecord', { query: { cursor: next } }))).toBe('invalid_input')
+  })
+
+  it('of the record and of its events are refused when they are altered, or of another person or query', async () => {
+    for (let i = 0; i < 3; i++) await as('ana').call('requestWindow', { body: window })
+    const { items, next = '' } = await as('ana').call('listRecord', { query: { limit: '2' } })
+    const first = items[0]?.cursor ?? ''
+    const started = await world.http.send('GET', '/v1/events', { token: world.token.ana })
+    const reader = started.body?.getReader()
+    const opening = Buffer.from((await reader?.read())?.value ?? []).toString()
+    await reader?.cancel()
+    const begins = /^id: (\S+)$/m.exec(opening)?.[1] ?? ''
+
+    const read = async (who: Name, cursor: string, more = ''): Promise<number> => {
+      const path = `/v1/record?cursor=${encodeURIComponent(cursor)}${more}`
+      return (await world.http.send('GET', path, { token: world.token[who] })).status
+    }
+    const follow = async (who: Name, cursor: string, by: 'header' | 'query', more = ''): Promise<number> => {
+      const path = `/v1/events?${by === 'query' ? `after=${encodeURIComponent(cursor)}` : ''}${more}`
+      const headers = by === 'header' ? { 'last-event-id': cursor } : {}
+      const answer = await world.http.send('GET', path, { token: world.token[who], headers })
+      if (answer.status === 400) await problemOf(answer, 400, 'invalid_input')
+      else await answer.body?.cancel()
+      return answer.status
+    }
+    // A page, an entry and the beginning of a stream are places in the same list.
+    for (const cursor of [next, first, begins]) {
+      expect(await read('ana', cursor)).toBe(200)
+      expect(await follow('ana', cursor, 'header')).toBe(200)
+      expect(await follow('ana', cursor, 'query')).toBe(200)
+    }
+    // Any one character: a little further, a little back, or a signature that does not fit.
+    const other = (text: string, at: number): string =>
+      `${text.slice(0, at)}${text[at] === '1' ? '2' : '1'}${text.slice(at + 1)}`
+    const forged = [
+      ...Array.from(next, (_, at) => other(next, at)),
+      `${next}0`,
+      next.slice(0, -1),
+      next.split('.')[0] ?? '',
+      next.toUpperCase(),
+      '0'.repeat(30),
+    ]
+    for (const cursor of forged) expect([cursor, await read('ana', cursor)]).toEqual([cursor, 400])
+    for (const cursor of forged.filter((_, n) => n % 9 === 0 || n > next.length - 2)) {
+      expect([cursor, await follow('ana', cursor, 'header')]).toEqual([cursor, 400])
+      expect([cursor, await follow('ana', cursor, 'query')]).toEqual([cursor, 400])
+    }
+    for (const cursor of [next, first, begins]) {
+      for (const who of ['olu', 'sam', 'mia'] as const) {
+        expect(await read(who, cursor)).toBe(400)
+        expect(await follow(who, cursor, 'header')).toBe(400)
+        expect(await follow(who, cursor, 'query')).toBe(400)
+      }
+      expect(await read('ana', cursor, '&resource=shop-db')).toBe(400)
+      expect(await read('ana', cursor, '&subject=account/ana')).toBe(400)
+      expect(await follow('ana', cursor, 'header', '&resource=shop-db')).toBe(400)
+    }
   })
 })
 

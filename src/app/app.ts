@@ -304,14 +304,19 @@ export interface App {
   cutSession(caller: Caller, session: string): WriteResult<void>
 
   // The record (app/record/)
-  /** Oldest first, only what the caller may see. */
+  /**
+   * Oldest first, only what the caller may see. A cursor, of a page or of an entry, is signed: good for this caller and
+   * these filters, to list and to follow. Any other is `invalid_input`.
+   */
   listEntries(
     caller: Caller,
     filter: { readonly after?: string; readonly resource?: string; readonly subject?: string; readonly limit?: number },
   ): WriteResult<{ readonly items: readonly RecordedEntry[]; readonly cursor?: string }>
   /** Where following begins: every entry that comes from now on stands after it. */
-  settledCursor(caller: Caller): WriteResult<string>
-  /** Entries as they come, for server-sent events; ends when `signal` aborts. */
+  settledCursor(caller: Caller, filter?: { readonly resource?: string }): WriteResult<string>
+  /**
+   * Entries as they come, for server-sent events; ends when `signal` aborts. Throws for a cursor that `listEntries` refuses.
+   */
   followEntries(
     caller: Caller,
     filter: { readonly after: string; readonly resource?: string },

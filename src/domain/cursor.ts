@@ -12,12 +12,25 @@ export const writeCursor = (key: Uint8Array, query: string, position: number): s
 
 /** The position; undefined for a cursor that was forged, changed, or made for another query. */
 export function readCursor(key: Uint8Array, query: string, cursor: string): number | undefined {
-  const found = /^([0-9a-z]{1,11})\.([0-9a-f]{64})$/.exec(cursor)
-  const position = Number.parseInt(found?.[1] ?? '', 36)
-  if (found?.[2] === undefined || !Number.isSafeInteger(position)) return undefined
-  const expected = mac(key, query, String(position))
-  // Every character is compared, so that time tells nothing about the right ones.
+  const [, text, given] = /^([0-9a-z]{1,11})\.([0-9a-f]{64})$/.exec(cursor) ?? []
+  const position = Number.parseInt(text ?? '', 36)
+  // One spelling for one position: a cursor with leading zeros was changed.
+  if (given === undefined || !Number.isSafeInteger(position) || position.toString(36) !== text) return undefined
+  return same(given, mac(key, query, String(position))) ? position : undefined
+}
+
+/** `writeCursor` for a place that is no number: lower-case letters and digits. Such cursors sort as their places do. */
+export const signPlace = (key: Uint8Array, query: string, place: string): string => `${place}.${mac(key, query, place)}`
+
+/** What `signPlace` was given; undefined as in `readCursor`. */
+export function readPlace(key: Uint8Array, query: string, cursor: string): string | undefined {
+  const [, place, given] = /^([0-9a-z]{1,64})\.([0-9a-f]{64})$/.exec(cursor) ?? []
+  return place !== undefined && given !== undefined && same(given, mac(key, query, place)) ? place : undefined
+}
+
+/** Every character is compared, so that time tells nothing about the right ones. Both have the same length. */
+function same(given: string, expected: string): boolean {
   let different = 0
-  for (let i = 0; i < expected.length; i++) different |= expected.charCodeAt(i) ^ found[2].charCodeAt(i)
-  return different === 0 ? position : undefined
+  for (let i = 0; i < expected.length; i++) different |= expected.charCodeAt(i) ^ given.charCodeAt(i)
+  return different === 0
 }

@@ -143,11 +143,15 @@ async function openStream(
   const last = c.env.incoming.headers['last-event-id']
   const after = typeof last === 'string' && last !== '' ? last : query.after
   if (after !== undefined && !Cursor.safeParse(after).success) {
-    throw new Refused('invalid_input', { detail: 'the cursor is not one of the record' })
+    throw new Refused('invalid_input', { detail: 'the cursor is not one of this list' })
   }
   // Who may not read the record, and a cursor that is forged, are refused here, where there is a status to say so.
   // Where it begins is fixed here too: what happens once the client has its answer belongs to the stream.
-  const begins = after === undefined ? await deps.app.settledCursor(caller) : await knownCursor(deps.app, caller, after)
+  const of = present({ resource: query.resource })
+  const begins =
+    after === undefined
+      ? await deps.app.settledCursor(caller, of)
+      : await knownCursor(deps.app, caller, { after, ...of })
   if (!begins.ok) throw new Refused(begins.refusal, present({ detail: begins.detail }))
   const release = deps.slots.take(caller.principal.id)
   if (release === undefined) throw new Refused('too_many_streams')
@@ -164,7 +168,7 @@ async function openStream(
       const token = bearer(c)
       return token === undefined ? undefined : deps.app.authenticate(token, c.var.sourceAddress)
     },
-    filter: { after: begins.value, ...present({ resource: query.resource }) },
+    filter: { after: begins.value, ...of },
     signal: AbortSignal.any([left.signal, deps.stopping]),
     ended() {
       const cut = setTimeout(() => outgoing.destroy(), deps.beatMs ?? LAST_WORDS_MS)
@@ -182,7 +186,11 @@ async function openStream(
   })
 }
 
-async function knownCursor(app: App, caller: Caller, after: string): ReturnType<App['settledCursor']> {
-  const looked = await app.listEntries(caller, { after, limit: 1 })
-  return looked.ok ? { ok: true, value: after } : looked
+async function knownCursor(
+  app: App,
+  caller: Caller,
+  filter: { readonly after: string; readonly resource?: string },
+): ReturnType<App['settledCursor']> {
+  const looked = await app.listEntries(caller, { ...filter, limit: 1 })
+  return looked.ok ? { ok: true, value: filter.after } : looked
 }

@@ -70,6 +70,7 @@ export async function testGround(): Promise<TestGround> {
     wake: open.wake,
     policy,
     refreshPolicy: async () => void ground.refreshes++,
+    cursorKey: Buffer.alloc(32, 3),
     log: () => undefined,
   })
   const app: Ground = {

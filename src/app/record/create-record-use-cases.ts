@@ -10,7 +10,7 @@ export function createRecordUseCases(
   const refusals = createRefusalRecorder(deps)
   return {
     listEntries: (caller, filter) => listEntries(deps, caller, filter),
-    settledCursor: (caller) => settledCursor(deps, caller),
+    settledCursor: (caller, filter) => settledCursor(deps, caller, filter),
     followEntries: (caller, filter, signal) => followEntries(deps, caller, filter, signal),
     recordRefusal: refusals.record,
     close: () => refusals.close(),

@@ -10,5 +10,7 @@ export interface RecordDeps {
   readonly policy: () => Snapshot | undefined
   /** Read it now: the store has a newer revision than `policy` gave. */
   readonly refreshPolicy: () => Promise<void>
+  /** Signs cursors; at least 32 bytes, the same on every replica. */
+  readonly cursorKey: Uint8Array
   readonly log: (message: string) => void
 }

@@ -1,4 +1,5 @@
 import type { App, Caller } from '../app.ts'
+import { readPlace, signPlace } from '../../domain/cursor.ts'
 import type { Sight } from '../ports/requests.ts'
 import type { RecordedEntry, RecordFilter } from '../ports/store.ts'
 import { ownedBy, sightOf } from '../requests/access.ts'
@@ -9,6 +10,22 @@ const USUAL = 100
 const MOST = 500
 /** Wakes are hints: a follower looks this often without one. */
 const LOOK_MS = 1_000
+
+/**
+ * Signed cursors outside, the store's own inside: a cursor is good for this reader and these filters, and for nothing
+ * else. A list and a stream with the same filters understand each other's.
+ */
+function cursorsOf(
+  { cursorKey }: RecordDeps,
+  caller: Caller,
+  { resource, subject }: Pick<RecordFilter, 'resource' | 'subject'>,
+) {
+  const query = JSON.stringify(['record', caller.principal.id, resource, subject])
+  return {
+    sign: (place: string): string => signPlace(cursorKey, query, place),
+    read: (cursor: string): string | undefined => readPlace(cursorKey, query, cursor),
+  }
+}
 
 const filterFor = (
   { policy }: RecordDeps,
@@ -27,30 +44,30 @@ export async function listEntries(
 ): ReturnType<App['listEntries']> {
   if (caller.principal.kind === 'service') return refuse('not_permitted', 'services do not read the record')
   const filter = { ...(resource === undefined ? {} : { resource }), ...(subject === undefined ? {} : { subject }) }
-  try {
-    const items = await deps.store.recorded.after(
-      after,
-      Math.min(Math.max(limit, 1), MOST),
-      filterFor(deps, caller, filter),
-    )
-    const cursor = items.at(-1)?.cursor ?? after
-    return done(cursor === undefined ? { items } : { items, cursor })
-  } catch (error) {
-    if (error instanceof RangeError) return refuse('invalid_input', 'that cursor is not one of the record')
-    throw error
-  }
+  const cursors = cursorsOf(deps, caller, filter)
+  const from = after === undefined ? undefined : cursors.read(after)
+  if (after !== undefined && from === undefined) return refuse('invalid_input', 'the cursor is not one of this list')
+  const size = Math.min(Math.max(limit, 1), MOST)
+  const found = await deps.store.recorded.after(from, size, filterFor(deps, caller, filter))
+  const items = found.map((entry) => ({ ...entry, cursor: cursors.sign(entry.cursor) }))
+  const cursor = items.at(-1)?.cursor ?? after
+  return done(cursor === undefined ? { items } : { items, cursor })
 }
 
 /** The same people as may list entries. */
-export async function settledCursor(deps: RecordDeps, caller: Caller): ReturnType<App['settledCursor']> {
+export async function settledCursor(
+  deps: RecordDeps,
+  caller: Caller,
+  filter: Parameters<App['settledCursor']>[1] = {},
+): ReturnType<App['settledCursor']> {
   if (caller.principal.kind === 'service') return refuse('not_permitted', 'services do not read the record')
-  return done(await deps.store.recorded.settled())
+  return done(cursorsOf(deps, caller, filter).sign(await deps.store.recorded.settled()))
 }
 
 /**
  * Entries as they come, each once and in order, as far as the caller may see them when they are read. Ends when
  * `signal` aborts, and when the caller's token does. Throws when the store does not answer: whoever follows begins
- * again at the last cursor.
+ * again at the last cursor. Throws RangeError for a cursor that `listEntries` refuses.
  *
  * INVARIANT: what is settled is asked first, and who the caller is and what they own after that. So no entry is passed
  * over by eyes that are older than the entry, and the cursor may go on to where the record is settled.
@@ -63,21 +80,23 @@ export async function* followEntries(
 ): AsyncGenerator<RecordedEntry, void, undefined> {
   if (caller.principal.kind === 'service') return
   const { recorded } = deps.store
+  const filter = resource === undefined ? {} : { resource }
+  const cursors = cursorsOf(deps, caller, filter)
+  let cursor = cursors.read(after)
+  if (cursor === undefined) throw new RangeError('not a cursor of this list')
   const bell = ring(signal)
   const stop = deps.wake.subscribe('', bell.ring)
   try {
-    let cursor = after
     while (!signal.aborted) {
       bell.reset()
       const settled = await recorded.settled()
       const eyes = await eyesOf(deps, caller)
       if (eyes === 'gone') return
       if (eyes !== 'not now') {
-        const filter = { sight: eyes, before: settled, ...(resource === undefined ? {} : { resource }) }
-        const found = await recorded.after(cursor, USUAL, filter)
+        const found = await recorded.after(cursor, USUAL, { ...filter, sight: eyes, before: settled })
         for (const entry of found) {
           if (signal.aborted) return
-          yield entry
+          yield { ...entry, cursor: cursors.sign(entry.cursor) }
           cursor = entry.cursor
         }
         if (found.length === USUAL) continue

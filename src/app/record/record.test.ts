@@ -98,6 +98,13 @@ test('pages follow one another without a gap or a repeat; a forged cursor is ref
   expect(paged).toEqual(whole)
   expect(await ground.app.listEntries(ground.sam, { after: 'forged' })).toMatchObject({ refusal: 'invalid_input' })
   expect(await ground.app.listEntries(ground.sam, { after: '-1' })).toMatchObject({ refusal: 'invalid_input' })
+  // Where the store stands is no cursor: only what was signed for this reader is.
+  const unsigned = await ground.open.store.recorded.settled()
+  expect(await ground.app.listEntries(ground.sam, { after: unsigned })).toMatchObject({ refusal: 'invalid_input' })
+  const stop = AbortSignal.abort()
+  await expect(
+    ground.app.followEntries(ground.sam, { after: unsigned }, stop)[Symbol.asyncIterator]().next(),
+  ).rejects.toThrow(RangeError)
 })
 
 test('a follower hears what comes, in order, from another replica too, and only what they may see', async () => {
@@ -193,13 +200,18 @@ test('under many transactions of different lengths every follower hears what the
     sam: ground.sam,
   }
   const replica = await openStore(ground.database.url, () => undefined)
-  const after = accepted(await ground.app.settledCursor(ground.sam))
-  const followers = Object.entries(people).map(([name, caller]) => ({ name, caller, whole: follow(caller, after) }))
+  const followers = await Promise.all(
+    Object.entries(people).map(async ([name, caller]) => {
+      const after = accepted(await ground.app.settledCursor(caller))
+      return { name, caller, after, whole: follow(caller, after) }
+    }),
+  )
+  const begin = accepted(await ground.app.settledCursor(people.mia))
   // One who comes back again and again with the last cursor, as a browser does.
   const restless: string[] = []
   const leave = new AbortController()
   const comingBack = (async () => {
-    for (let last = after; !leave.signal.aborted;) {
+    for (let last = begin; !leave.signal.aborted;) {
       const stop = AbortSignal.any([leave.signal, AbortSignal.timeout(40)])
       for await (const entry of ground.app.followEntries(people.mia, { after: last }, stop)) {
         restless.push(entry.subject)
@@ -223,14 +235,14 @@ test('under many transactions of different lengths every follower hears what the
           })
       }),
     )
-    for (const { name, caller, whole } of followers) {
+    for (const { name, caller, after, whole } of followers) {
       const wanted = (await seen(caller, { after })).filter((subject) => subject.startsWith('stress/'))
       expect([name, wanted.length > 90]).toEqual([name, true])
       await expect.poll(() => whole.subjects().filter((s) => s.startsWith('stress/'))).toEqual(wanted)
       const cursors = whole.heard.map((entry) => entry.cursor)
       expect(cursors).toEqual([...new Set(cursors)].toSorted())
     }
-    const mias = (await seen(people.mia, { after })).filter((subject) => subject.startsWith('stress/'))
+    const mias = (await seen(people.mia, { after: begin })).filter((subject) => subject.startsWith('stress/'))
     await expect.poll(() => restless.filter((s) => s.startsWith('stress/'))).toEqual(mias)
   } finally {
     leave.abort()
