@@ -92,6 +92,26 @@ describe('a name keeps the meaning that was decided', () => {
     expect(await cards()).toBe(50)
   })
 
+  it('of a name that was refused once and given again before the answer came', async () => {
+    client.send(
+      encodeParse('n', 'select nothing'),
+      SYNC,
+      encodeParse('n', 'select 3'),
+      encodeBind('', 'n'),
+      encodeExecute(''),
+      SYNC,
+    )
+    expect(brief(await client.until('Z'))).toBe('E(42703) Z(I)')
+    expect(brief(await client.until('Z'))).toBe('1 2 D(3) C(SELECT 1) Z(I)')
+    client.send(encodeBind('', 'n'), encodeExecute(''), SYNC)
+    expect(brief(await client.until('Z'))).toBe('2 D(3) C(SELECT 1) Z(I)')
+    client.send(encodeParse('n', 'select 4'), SYNC, encodeParse('n', 'select 5'), SYNC)
+    await client.until('Z')
+    await client.until('Z')
+    client.send(encodeBind('', 'n'), encodeExecute(''), SYNC)
+    expect(brief(await client.until('Z'))).toBe('2 D(3) C(SELECT 1) Z(I)')
+  })
+
   it('of the unnamed statement, behind a Parse that the target skipped', async () => {
     client.send(encodeParse('', DELETE), SYNC)
     await client.until('Z')

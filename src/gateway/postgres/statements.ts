@@ -11,6 +11,10 @@ export interface Prepared {
   readonly stretch: number
   /** The target has said that it has it. */
   confirmed?: boolean
+  /** The target has refused or skipped it. */
+  gone?: boolean
+  /** What the name meant before, while that may still matter. */
+  before?: Prepared | undefined
   /** Set for PREPARE: what EXECUTE of it does. A Bind to it is refused, since its text is not the one to decide. */
   readonly body?: StatementShape
 }
@@ -28,13 +32,21 @@ export class PreparedStatements {
   /** Answers how to take it back. */
   set(name: string, prepared: Prepared): () => void {
     const before = this.#byName.get(name)
+    if (before?.confirmed === true) before.before = undefined
+    prepared.before = before
     this.#byName.set(name, prepared)
-    return () => this.#restore(name, before)
+    return () => {
+      prepared.gone = true
+      // Something newer may stand there by now, and falls back past this one.
+      if (this.#byName.get(name) === prepared) this.#restore(name, before)
+    }
   }
   delete(name: string): () => void {
     const before = this.#byName.get(name)
     this.#byName.delete(name)
-    return () => this.#restore(name, before)
+    return () => {
+      if (!this.#byName.has(name)) this.#restore(name, before)
+    }
   }
   /** DISCARD ALL and DEALLOCATE ALL: the unnamed statement stays. */
   clear(): void {
@@ -51,7 +63,9 @@ export class PreparedStatements {
     }
   }
 
-  #restore(name: string, before: Prepared | undefined): void {
+  #restore(name: string, to: Prepared | undefined): void {
+    let before = to
+    while (before?.gone === true) before = before.before
     if (before === undefined) this.#byName.delete(name)
     else this.#byName.set(name, before)
   }
