@@ -36,6 +36,13 @@ class Unreachable extends Error {
 const IDENTITY_QUERY = `SELECT pid::pg_catalog.text, backend_start::pg_catalog.text FROM pg_catalog.pg_stat_activity
  WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
 
+/**
+ * What runs when this process dies must not run on: the server looks once a second whether anybody is still there. Its
+ * answer is not needed, and where it cannot look (Windows) it is not asked to.
+ */
+const WATCH_QUERY = `SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)
+ WHERE pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'`
+
 /** Connect and sign in to a target within `withinMs`, and read who and what the session is there. Leaves nothing open on failure. */
 export async function connectTarget(
   target: OpenTarget,
@@ -226,6 +233,7 @@ async function signIn(
       }
     })
   await ask(client.start())
+  await ask(client.query(WATCH_QUERY))
   const identity = await ask(client.query(IDENTITY_QUERY))
   const state = await ask(client.query(STATE_QUERY))
   const pid = Number(identity?.[0])

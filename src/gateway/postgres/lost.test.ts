@@ -62,6 +62,29 @@ describe('a target that goes away without a word', () => {
     }))
 })
 
+describe('a gateway that dies', () => {
+  it('leaves nothing running: the server itself sees that nobody is there', async () => {
+    const released = Promise.withResolvers<boolean>()
+    const control = { ...plainControl(db.target.port), terminate: () => released.promise }
+    await inWorld(async (world) => {
+      try {
+        const client = await rawClient(world.connection)
+        const holds = world.app.nextHold()
+        client.send(encodeQuery('DELETE FROM carts WHERE pg_sleep(60) IS NULL'))
+        const held = await holds
+        held.approve()
+        await expect.poll(async () => (await active('DELETE FROM carts%')).length).toBe(1)
+        // To the target it is the same: the connection ends, and nobody comes to terminate what it carried.
+        line.sever()
+        await expect.poll(() => active('DELETE FROM carts%'), { timeout: 10_000 }).toEqual([])
+        expect(await db.query('SELECT FROM carts')).toHaveLength(10)
+      } finally {
+        released.resolve(true)
+      }
+    }, control)
+  })
+})
+
 describe('a session that is cut while its target takes no other connection', () => {
   it('ends there all the same: nothing keeps its locks', async () => {
     const released = Promise.withResolvers<boolean>()
