@@ -67,9 +67,8 @@ test('terminates a backend in the middle of a transaction and sees it gone', asy
 test('terminates at once, however many estimates wait for a lock', async () => {
   const { client, backend, ended } = await session()
   await client.query('begin; lock table carts in access exclusive mode')
-  let settled = 0
   const estimates = Array.from({ length: 12 }, () =>
-    control.estimate(target, target.database, 'DELETE FROM carts', 'public').finally(() => settled++),
+    control.estimate(target, target.database, 'DELETE FROM carts', 'public'),
   )
   await until(
     async () =>
@@ -77,9 +76,9 @@ test('terminates at once, however many estimates wait for a lock', async () => {
         .length > 0,
   )
   expect(await control.terminate(target, backend, 5000)).toBe(true)
-  expect(settled).toBe(0)
   await ended
-  await Promise.all(estimates)
+  // Planning gives up on a lock after two seconds: that each had its answer means that the lock went before.
+  expect(await Promise.all(estimates)).not.toContain(undefined)
 })
 
 test('leaves another backend with the same pid alone', async () => {
