@@ -197,6 +197,8 @@ export interface App {
       readonly roles?: readonly Role[]
       readonly disabled?: boolean
       readonly password?: string
+      /** To change one's own password, when one has one. */
+      readonly currentPassword?: string
     },
   ): WriteResult<Principal>
   listTokens(caller: Caller): WriteResult<readonly TokenInfo[]>

@@ -18,6 +18,7 @@ const TELLING = [
   'summary',
   'change',
   'fields',
+  'password',
   'revision',
   'grant',
   'rows',

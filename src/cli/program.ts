@@ -215,7 +215,7 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
   define(
     user,
     'password <name>',
-    'set a password, asked for or from standard input',
+    'set a password, asked for or from standard input; your own takes the current one first',
     () => import('./commands/admin-user-password.ts'),
   )
   newToken(admin, 'token', 'make a token for a service or an agent').addOption(

@@ -31,6 +31,21 @@ export async function readSecret(cli: Cli, message: string, largest = 65_536): P
   return text
 }
 
+/**
+ * Two secrets: asked for one after the other on a terminal, otherwise the first two lines of standard input.
+ * @throws Stop as `readSecret` does, and when there is no second line.
+ */
+export async function readTwoSecrets(
+  cli: Cli,
+  messages: readonly [string, string],
+): Promise<{ readonly first: string; readonly second: string }> {
+  if (cli.mayAsk) return { first: await askSecret(messages[0]), second: await askSecret(messages[1]) }
+  const [first = '', second = '', ...more] = (await readSecret(cli, messages[0])).split(/\r?\n/)
+  if (first === '' || second === '' || more.length > 0)
+    throw usage(`standard input must hold two lines: ${messages[0].toLowerCase()}, then ${messages[1].toLowerCase()}`)
+  return { first, second }
+}
+
 /** Why an answer cannot be right, told while it can still be mended. */
 type Refuse = (given: string) => string | undefined
 

@@ -49,6 +49,9 @@ export const PersonChange = z
     roles: z.array(z.enum(ROLES)).max(ROLES.length).optional(),
     disabled: z.boolean().optional(),
     password: Password.optional(),
+    currentPassword: Password.optional().meta({
+      description: "Needed to change one's own password; wrong ones are counted as at sign-in",
+    }),
   })
   .meta({ id: 'PersonChange' })
 

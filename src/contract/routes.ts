@@ -88,7 +88,8 @@ export const routes = {
     path: '/v1/people/{name}',
     tag: 'People',
     summary: 'Change or disable an account',
-    description: 'Everyone may change their own display name and password; the rest is for administrators.',
+    description:
+      "Everyone may change their own display name, and with `currentPassword` their own password; the rest is for administrators. A password that an administrator sets ends that person's sign-ins and tokens.",
     access: ['manage_accounts', 'own_account'],
     scopes: ['all'],
     params: people.NameParam,

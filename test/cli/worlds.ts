@@ -190,6 +190,13 @@ function shopApp(): Partial<App> {
         expiresAt: instant(NOW + (input.lifetime ?? 3_600_000)),
         text: 'hpg_not-a-real-token',
       }),
+    updatePerson: async (caller, name, input) => {
+      const own = name === caller.principal.id
+      if (own && input.currentPassword !== 'the one until now') return refuse('wrong_credentials', 'that is another')
+      if (input.password !== 'the one from now on' || (!own && input.currentPassword !== undefined))
+        return refuse('invalid_input', 'another value came')
+      return done({ ...caller.principal, id: name as PrincipalId })
+    },
     setSecret: async (_, name, value) =>
       value === 'hunter2' && name === 'shop' ? done(undefined) : refuse('invalid_input', 'another value came'),
     checkDocuments: async (_, files) =>

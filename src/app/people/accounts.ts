@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { parsePrincipalId } from '../../domain/ids.ts'
-import type { TeamName } from '../../domain/ids.ts'
+import type { PrincipalId, TeamName } from '../../domain/ids.ts'
 import type { Principal, Role } from '../../domain/principal.ts'
 import { ROLES } from '../../domain/principal.ts'
 import type { App, Caller } from '../app.ts'
-import type { Tx } from '../ports/store.ts'
+import type { Store, Tx } from '../ports/store.ts'
+import type { Result } from '../result.ts'
 import { done, refuse } from '../result.ts'
 import type { PeopleDeps } from './deps.ts'
 import { hashPassword, isWeak } from './password.ts'
+import type { Proof } from './prove-password.ts'
+import { provePassword } from './prove-password.ts'
 import { SALT_BYTES } from './token-text.ts'
 
 type Created = Parameters<App['createPerson']>[1]
@@ -67,8 +70,9 @@ export async function createPerson(
 }
 
 /**
- * Roles, disabling and other people's passwords need an administrator; one's own name and password do not.
- * Disabling ends every token at once; a new password ends every sign-in but the caller's own.
+ * Roles, disabling and other people's passwords need an administrator; one's own name and password do not. One's own
+ * password is changed by who knows it: `currentPassword` is looked at as at sign-in, and ends every sign-in but the
+ * caller's. Disabling, and a password that an administrator sets, end every token at once.
  */
 export async function updatePerson(
   { store }: PeopleDeps,
@@ -85,6 +89,10 @@ export async function updatePerson(
   if (input.roles?.some((role) => !ROLES.includes(role)))
     return refuse('invalid_input', `roles are among ${ROLES.join(', ')}`)
   if (input.password !== undefined && isWeak(input.password, id.value)) return refuse('weak_password')
+  const self = id.value === caller.principal.id
+  const proof =
+    self && input.password !== undefined ? await proveOwn(store, caller, input.currentPassword) : done(undefined)
+  if (!proof.ok) return proof
   const hash = input.password === undefined ? undefined : await hashPassword(input.password)
   return store.transaction(async (tx) => {
     // All administrators are locked, in one order: of two who demote each other at once, one is refused.
@@ -93,6 +101,8 @@ export async function updatePerson(
     const before = await tx.people.lock(id.value)
     if (before === undefined) return refuse('not_found')
     if (own && before.disabled) return notPermitted()
+    if (self && hash !== undefined && !(await stillProves(tx, before.id, proof.value)))
+      return refuse('wrong_credentials', WRONG_NOW)
     const roles: readonly Role[] = input.roles === undefined ? before.roles : unique(input.roles)
     const now: Principal = {
       ...before,
@@ -107,12 +117,15 @@ export async function updatePerson(
       return refuse('last_administrator')
     await tx.people.update(now)
     if (hash !== undefined) await tx.people.setPassword(now.id, hash)
-    const ended = now.disabled
-      ? await tx.people.revokeTokens(now.id, ['sign_in', 'api', 'gateway'], tx.now)
-      : hash === undefined
-        ? []
-        : await tx.people.revokeTokens(now.id, ['sign_in'], tx.now, caller.token)
-    const body = changes(before, now, hash !== undefined, ended)
+    const reset = hash !== undefined && !self
+    const ended =
+      now.disabled || reset
+        ? await tx.people.revokeTokens(now.id, ['sign_in', 'api', 'gateway'], tx.now)
+        : hash === undefined
+          ? []
+          : await tx.people.revokeTokens(now.id, ['sign_in'], tx.now, caller.token)
+    const password = reset ? `set by ${caller.principal.id}` : 'changed'
+    const body = changes(before, now, hash === undefined ? undefined : password, ended)
     if (body !== undefined)
       await tx.record.append({
         kind: 'account.changed',
@@ -124,22 +137,43 @@ export async function updatePerson(
   })
 }
 
+const WRONG_NOW = 'currentPassword is not the password that you have now'
+
+/** Whoever holds a sign-in of the caller's need not be the caller. Undefined for an account without a password yet. */
+async function proveOwn(
+  store: Store,
+  caller: Caller,
+  currentPassword: string | undefined,
+): Promise<Result<Proof | undefined>> {
+  const person = caller.principal.id
+  if ((await store.people.passwordHash(person)) === undefined) return done(undefined)
+  if (currentPassword === undefined)
+    return refuse('invalid_input', 'currentPassword must hold the password that you have now')
+  const { sourceAddress } = caller
+  const proof = await provePassword(store, { person, password: currentPassword, sourceAddress })
+  return !proof.ok && proof.refusal === 'wrong_credentials' ? refuse('wrong_credentials', WRONG_NOW) : proof
+}
+
+/** With the account locked: nobody has set a password since. */
+const stillProves = async (tx: Tx, person: PrincipalId, proof: Proof | undefined): Promise<boolean> =>
+  proof === undefined ? (await tx.people.passwordHash(person)) === undefined : proof.accept(tx)
+
 /** Each changed field before and after; undefined when nothing changed. */
 function changes(
   before: Principal,
   now: Principal,
-  password: boolean,
+  password: string | undefined,
   ended: readonly string[],
 ): Readonly<Record<string, unknown>> | undefined {
   const fields = (['displayName', 'roles', 'disabled'] as const).filter(
     (field) => JSON.stringify(before[field]) !== JSON.stringify(now[field]),
   )
-  if (fields.length === 0 && !password) return undefined
+  if (fields.length === 0 && password === undefined) return undefined
   const pick = (from: Principal) => Object.fromEntries(fields.map((field) => [field, from[field]]))
   return {
     before: pick(before),
     after: pick(now),
-    ...(password ? { password: 'changed' } : {}),
+    ...(password === undefined ? {} : { password }),
     ...(ended.length > 0 ? { tokensEnded: ended } : {}),
   }
 }

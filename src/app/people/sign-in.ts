@@ -1,54 +1,33 @@
 import { parsePrincipalId } from '../../domain/ids.ts'
-import { millis } from '../../domain/time.ts'
 import type { App, Caller } from '../app.ts'
-import type { Rate } from '../ports/people.ts'
 import { done, refuse } from '../result.ts'
 import type { PeopleDeps } from './deps.ts'
 import { grantToken, LIFETIMES, tokenSubject } from './grant-token.ts'
-import { verifyPassword } from './password.ts'
+import { provePassword } from './prove-password.ts'
 import { hashToken, isTokenText } from './token-text.ts'
 
-/** Wrong passwords for one name, from anywhere: enough for a bad day at the keyboard, too few to guess. */
-const BY_NAME: Rate = { burst: 10, refill: millis(30_000) }
-/** From one address, for any names. */
-const BY_ADDRESS: Rate = { burst: 30, refill: millis(5_000) }
-
-/**
- * Every attempt is taken from the buckets before the password is looked at, so that many at once do not slip
- * through; a right password gives it back. Unknown, disabled and passwordless names answer like a wrong password.
- */
+/** Unknown, disabled and passwordless names answer like a wrong password. */
 export async function signIn(
   { store }: PeopleDeps,
   { name, password, sourceAddress }: Parameters<App['signIn']>[0],
 ): ReturnType<App['signIn']> {
   const id = parsePrincipalId(name)
-  const address = `address/${sourceAddress}`
-  const byName = id.ok ? `name/${id.value}` : undefined
-  const admitted = await store.transaction(
-    async (tx) =>
-      (await tx.people.takeAttempt(address, BY_ADDRESS, tx.now)) &&
-      (byName === undefined || (await tx.people.takeAttempt(byName, BY_NAME, tx.now))),
-  )
-  if (!admitted) return refuse('too_many_attempts')
-  const stored = id.ok ? await store.people.passwordHash(id.value) : undefined
-  const right = await verifyPassword(password, stored)
-  if (!right || !id.ok || byName === undefined) return refuse('wrong_credentials')
+  const proof = await provePassword(store, { person: id.ok ? id.value : undefined, password, sourceAddress })
+  if (!proof.ok) return proof
+  const { person } = proof.value
   return store.transaction(async (tx) => {
-    const principal = await tx.people.lock(id.value)
-    // Disabled, or given another password, while this one was being verified.
-    if (principal === undefined || principal.disabled || (await tx.people.passwordHash(id.value)) !== stored)
+    const principal = await tx.people.lock(person)
+    if (principal === undefined || principal.disabled || !(await proof.value.accept(tx)))
       return refuse('wrong_credentials')
-    await tx.people.giveBackAttempt(address, BY_ADDRESS)
-    await tx.people.clearAttempts(byName)
     const label = `sign-in from ${sourceAddress}`
     return done(
       await grantToken(tx, {
-        principal: id.value,
+        principal: person,
         kind: 'sign_in',
         scopes: ['all'],
         label,
         lifetime: LIFETIMES.sign_in.usual,
-        actor: id.value,
+        actor: person,
       }),
     )
   })
