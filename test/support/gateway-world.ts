@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { CutOrder, GatewayApp, HoldInput, HoldOutcome, Started } from '../../src/app/ports/gateway.ts'
+import type {
+  CutOrder,
+  GatewayApp,
+  HoldInput,
+  HoldOutcome,
+  SignInRefusal,
+  Started,
+} from '../../src/app/ports/gateway.ts'
 import type { CatalogueSource } from '../../src/app/ports/catalogue.ts'
 import type { OpenTarget, TargetControl } from '../../src/app/ports/target.ts'
 import type { Classifier, TargetCatalogue } from '../../src/classify/postgres/shape.ts'
@@ -96,6 +103,7 @@ export class FakeGatewayApp implements GatewayApp {
   }[] = []
   readonly withdrawals: { readonly request: string; readonly why: string }[] = []
   readonly refusals: Decision[] = []
+  readonly turnedAway: SignInRefusal[] = []
   readonly closed: { readonly session: string; readonly why: CloseReason }[] = []
   readonly sessions: { readonly id: SessionId; backend?: Backend }[] = []
   readonly held: Held[] = []
@@ -239,6 +247,9 @@ export class FakeGatewayApp implements GatewayApp {
     result: { readonly outcome: 'succeeded' | 'failed'; readonly rows?: number; readonly sqlstate?: string },
   ) {
     this.finished.push({ request, ...result })
+  }
+  signInRefused(input: SignInRefusal) {
+    this.turnedAway.push(input)
   }
   refused(input: { readonly decision: Decision }) {
     this.refusals.push(input.decision)

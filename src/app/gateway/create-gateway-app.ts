@@ -12,6 +12,7 @@ import type { GatewayDeps } from './deps.ts'
 import { hold, outcome, withdraw } from './hold.ts'
 import { createOwed } from './owed.ts'
 import { attachBackend, closeSession, openSession } from './sessions.ts'
+import { createSignInRefusals } from './sign-in-refusals.ts'
 import { finish, start } from './start.ts'
 
 /** The gateways' side of the application, and what boot and the reconciler need of it. */
@@ -27,6 +28,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
   const cuts = createCuts({ ...deps, store: deps.vital ?? deps.store }, mine)
   const background = createBackgroundRecord(deps)
   const owed = createOwed(deps)
+  const signIns = createSignInRefusals(deps)
   return {
     policy: deps.policy,
     now: () => deps.clock.now(),
@@ -47,6 +49,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
     withdraw: (request, why) => owed.tell(`the withdrawal of ${request}`, () => withdraw(deps)(request, why)),
     start: async (request, input) => start(deps)(request, input),
     finish: (request, result) => owed.tell(`the end of ${request}`, () => finish(deps)(request, result)),
+    signInRefused: signIns.refused,
     refused({ session, principal, resource, actions, decision, revision }) {
       background.entry({
         kind: 'access.denied',
@@ -88,6 +91,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
     async close() {
       cuts.close()
       await owed.close()
+      await signIns.close()
       await background.close()
     },
   }

@@ -20,7 +20,9 @@ export async function gatewayVerifiers(store: Store, user: string): Promise<Gate
   const iterations = SCRAM_ITERATIONS
   if (principal === undefined || salt === undefined) {
     const key = await store.people.installationKey('scram salts of unknown names')
-    return { salt: createHmac('sha256', key).update(user).digest().subarray(0, SALT_BYTES), iterations, keys: [] }
+    const made = createHmac('sha256', key).update(user).digest().subarray(0, SALT_BYTES)
+    // Somebody who never had a token: nothing signs in, and the refusal says whose name it was.
+    return { salt: made, iterations, keys: [], ...(principal === undefined ? {} : { principal }) }
   }
-  return principal.disabled ? { salt, iterations, keys: [] } : { salt, iterations, keys, principal }
+  return { salt, iterations, keys: principal.disabled ? [] : keys, principal }
 }

@@ -6,6 +6,7 @@ import type { Principal } from '../../domain/principal.ts'
 import type { Subject } from '../../domain/request/request.ts'
 import type { Backend, CloseReason, StatementEntry } from '../../domain/session/session.ts'
 import type { Instant } from '../../domain/time.ts'
+import type { Refusal } from '../refusals.ts'
 import type { Result } from '../result.ts'
 import type { OpenTarget } from './target.ts'
 
@@ -68,6 +69,20 @@ export interface CutOrder {
   readonly reason: 'expired' | 'revoked' | 'released' | 'voided' | 'account_disabled' | 'token_revoked' | 'cut'
 }
 
+/** Somebody was turned away before there was a session. */
+export interface SignInRefusal {
+  /** As the client typed it, exposed and bounded. Never the token. */
+  readonly user: string
+  /** Whom the name belongs to. */
+  readonly principal: Principal | undefined
+  /** The token was theirs: what was refused came after. */
+  readonly proven: boolean
+  readonly refusal: Refusal
+  readonly sourceAddress: string
+  /** What was asked for, when it could be the name of a resource. */
+  readonly resource?: ResourceName
+}
+
 /**
  * What a gateway asks of the application. Every method that waits on the store rejects when the store is in
  * doubt; a gateway then holds or refuses and says that it was a failure (I7).
@@ -108,6 +123,8 @@ export interface GatewayApp {
     result: { readonly outcome: 'succeeded' | 'failed'; readonly rows?: number; readonly sqlstate?: string },
   ): Promise<void>
 
+  /** Turned away before there was a session; recorded within a bound, never waited for. */
+  signInRefused(input: SignInRefusal): void
   /** A deny by policy, or a refusal by the gateway itself; recorded, never waited for. */
   refused(input: {
     readonly session: SessionId

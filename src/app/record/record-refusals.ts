@@ -8,15 +8,23 @@ const MOST = 200
 
 /** Somebody puts a token into a path, or types it where a name belongs: the record keeps for ever, and keeps no token. */
 const withoutTokens = (text: string): string => text.replaceAll(/hp_[A-Za-z0-9_-]{20,}/g, 'hp_…')
+/** A stranger's text as the record may keep it. */
+export const bounded = (text: string, most: number): string => withoutTokens(text).slice(0, most).toWellFormed()
 
-interface Gathered {
+/** One refusal as it will stand in the record. Texts in `body` must be bounded. */
+export interface RefusalEntry {
+  /** Who proved to be somebody. */
   readonly actor: string | undefined
+  /** The principal whom it is about; undefined for nobody who is known. */
+  readonly about: string | undefined
   readonly body: Readonly<Record<string, unknown>>
-  count: number
 }
+type Gathered = RefusalEntry & { count: number }
 
 export interface RefusalRecorder {
   readonly record: App['recordRefusal']
+  /** Any refusal, `count` times. Never throws, never waits. */
+  gather(entry: RefusalEntry, count?: number): void
   /** Writes what is still gathered. */
   close(): Promise<void>
 }
@@ -41,10 +49,10 @@ export function createRefusalRecorder({ store, log }: Pick<RecordDeps, 'store' |
     if (batch.length === 0) return
     try {
       await store.transaction(async (tx) => {
-        for (const { actor, body, count } of batch) {
+        for (const { actor, about, body, count } of batch) {
           await tx.record.append({
             kind: 'access.refused',
-            subject: `access/${actor ?? 'unknown'}`,
+            subject: `access/${about ?? 'unknown'}`,
             ...(actor === undefined ? {} : { actor }),
             body: { ...body, count },
           })
@@ -65,20 +73,25 @@ export function createRefusalRecorder({ store, log }: Pick<RecordDeps, 'store' |
     writing = writing.then(write)
   }
 
+  const gather = ({ actor, about, body }: RefusalEntry, count = 1): void => {
+    const key = JSON.stringify([actor, about, body])
+    const known = gathered.get(key)
+    if (known !== undefined) known.count += count
+    else if (gathered.size < MOST) gathered.set(key, { actor, about, body, count })
+    else unlisted += count
+    timer ??= setTimeout(flush, GATHER_MS)
+  }
+
   return {
+    gather,
     record(caller, { what, refusal, sourceAddress }) {
       const actor = caller?.principal.id
       const body = {
-        what: withoutTokens(what).slice(0, 200).toWellFormed(),
+        what: bounded(what, 200),
         refusal,
-        sourceAddress: sourceAddress.slice(0, 100).toWellFormed(),
+        sourceAddress: bounded(sourceAddress, 100),
       }
-      const key = JSON.stringify([actor, body])
-      const known = gathered.get(key)
-      if (known !== undefined) known.count++
-      else if (gathered.size < MOST) gathered.set(key, { actor, body, count: 1 })
-      else unlisted++
-      timer ??= setTimeout(flush, GATHER_MS)
+      gather({ actor, about: actor, body })
     },
     async close() {
       clearTimeout(timer)

@@ -14,6 +14,7 @@ import { holdForReview, Interruptible } from './hold.ts'
 import type { Leave } from './hold.ts'
 import type { GatewayLimits, GatewayOptions } from './listen.ts'
 import { GatewaySession } from './session.ts'
+import { printable } from './startup-parameters.ts'
 import { TargetState } from './target-state.ts'
 import { fatal, notice, refusedByPolicy, roughly } from './told.ts'
 import type { Guest } from './welcome.ts'
@@ -122,6 +123,7 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
   } catch (error) {
     if (error instanceof Refused) {
       if (opened !== undefined) opened.why = error.why
+      else if (running === undefined) noteRefused(parts, guest, error, sourceAddress)
       socket.end(encodeTold(error.told))
     } else if (error instanceof Gone) {
       if (opened !== undefined) opened.why = gone.by === 'cut' ? 'cut' : 'client_left'
@@ -141,6 +143,19 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
     }
     socket.destroySoon()
   }
+}
+
+/** Before there is a session that could say it. */
+function noteRefused(parts: ServeParts, { startup, principal }: Guest, { why }: Refused, sourceAddress: string): void {
+  const resource = parseResourceName(startup.resource)
+  parts.app.signInRefused({
+    user: printable(startup.user),
+    principal,
+    proven: true,
+    refusal: why === 'refused' ? 'not_found' : 'policy_unavailable',
+    sourceAddress,
+    ...(resource.ok ? { resource: resource.value } : {}),
+  })
 }
 
 /** The client left, or the gateway stops, before the session stood. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { SecureContext } from 'node:tls'
-import type { GatewayApp } from '../../app/ports/gateway.ts'
+import type { GatewayApp, GatewayVerifiers } from '../../app/ports/gateway.ts'
 import type { Principal } from '../../domain/principal.ts'
 import {
   encodeAuthenticationOk,
@@ -58,12 +58,14 @@ class Silence extends Error {}
  */
 export async function welcome(parts: WelcomeParts, plain: Socket): Promise<Guest | undefined> {
   let socket = plain
+  // Known now; a socket that was closed has none.
+  const sourceAddress = plain.remoteAddress ?? 'unknown'
   const secured = (now: Socket) => {
     socket = now
     parts.secured(now)
   }
   try {
-    return await authenticate(parts, await negotiate({ ...parts, secured }, plain))
+    return await authenticate(parts, await negotiate({ ...parts, secured }, plain), sourceAddress)
   } catch (error) {
     if (error instanceof Silence) {
       socket.destroy()
@@ -163,10 +165,22 @@ function secure(parts: WelcomeParts, plain: Socket): Promise<Socket> {
 }
 
 /** SCRAM-SHA-256 against every live gateway token of the user. An unknown name goes all the way, and fails at its end. */
-async function authenticate(parts: WelcomeParts, from: Negotiated): Promise<Guest> {
+async function authenticate(parts: WelcomeParts, from: Negotiated, sourceAddress: string): Promise<Guest> {
+  const user = printable(from.startup.user)
+  const verifiers = await parts.app.verifiers(from.startup.user)
+  try {
+    return await prove(from, verifiers, () => new TurnedAway('28P01', `sign-in failed for user "${user}"`))
+  } catch (error) {
+    if (error instanceof TurnedAway) {
+      const refusal = error.code === '28P01' ? 'wrong_credentials' : 'invalid_input'
+      parts.app.signInRefused({ user, principal: verifiers.principal, proven: false, refusal, sourceAddress })
+    }
+    throw error
+  }
+}
+
+async function prove(from: Negotiated, verifiers: GatewayVerifiers, said: () => TurnedAway): Promise<Guest> {
   const { socket, packets, startup } = from
-  const said = () => new TurnedAway('28P01', `sign-in failed for user "${printable(startup.user)}"`)
-  const verifiers = await parts.app.verifiers(startup.user)
   socket.write(encodeSasl([SCRAM_MECHANISM]))
   const initial = decodeSaslInitial(await answer(packets))
   if (initial?.data === undefined || initial.mechanism !== SCRAM_MECHANISM)
