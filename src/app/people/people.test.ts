@@ -322,13 +322,97 @@ test('a new password ends the other sign-ins of that person, and the old passwor
   await ground.caller('pat')
   const here = await ground.caller('pat')
   const there = await ground.caller('pat')
-  accepted(await ground.app.updatePerson(here, 'pat', { password: 'another long pass phrase' }))
+  const change = { password: 'another long pass phrase', currentPassword: PASSWORD }
+  accepted(await ground.app.updatePerson(here, 'pat', change))
   expect(await ground.open.store.people.isLive(here.token)).toBe(true)
   expect(await ground.open.store.people.isLive(there.token)).toBe(false)
   expect(await ground.app.signIn({ name: 'pat', password: PASSWORD, ...from('192.0.2.3') })).toMatchObject({
     refusal: 'wrong_credentials',
   })
   accepted(await ground.app.signIn({ name: 'pat', password: 'another long pass phrase', ...from('192.0.2.3') }))
+})
+
+test("one's own password is changed by who knows it: an open session, or a stolen token, is not enough", async () => {
+  const now = 'the password that is new'
+  // An administrator too, and whatever else is changed with it.
+  for (const roles of [[], ['admin' as const]]) {
+    const name = `own-${roles.length}`
+    const { people } = ground.open.store
+    const caller = await ground.caller(name, { roles })
+    for (const more of [{}, { displayName: 'Own' }, ...(roles.length > 0 ? [{ roles }, { disabled: false }] : [])])
+      expect(await ground.app.updatePerson(caller, name, { password: now, ...more })).toMatchObject({
+        refusal: 'invalid_input',
+        detail: expect.stringMatching(/currentPassword/),
+      })
+    for (const currentPassword of ['', 'not the right one', now, `${PASSWORD} `])
+      expect(await ground.app.updatePerson(caller, name, { password: now, currentPassword })).toMatchObject({
+        refusal: 'wrong_credentials',
+      })
+    const before = await people.passwordHash(caller.principal.id)
+    accepted(await ground.app.signIn({ name, password: PASSWORD, ...from('192.0.2.30') }))
+    accepted(await ground.app.updatePerson(caller, name, { displayName: 'No password is needed' }))
+    expect(await people.passwordHash(caller.principal.id)).toBe(before)
+    accepted(await ground.app.updatePerson(caller, name, { password: now, currentPassword: PASSWORD }))
+    accepted(await ground.app.signIn({ name, password: now, ...from('192.0.2.30') }))
+    await ground.database.query(`UPDATE principal SET roles = '{}' WHERE name = '${name}'`)
+  }
+})
+
+test('guessing the current password is throttled as signing in is, and counts with it', async () => {
+  const kim = { ...(await ground.caller('kim')), sourceAddress: '198.51.100.200' }
+  const answers = await Promise.all(
+    Array.from({ length: 24 }, (_, n) =>
+      n % 2 === 0
+        ? ground.app.updatePerson(kim, 'kim', { password: 'what a thief would set', currentPassword: `guess ${n}` })
+        : ground.app.signIn({ name: 'kim', password: `guess ${n}`, ...from(`198.51.101.${n}`) }),
+    ),
+  )
+  const looked = answers.filter((one) => !one.ok && one.refusal === 'wrong_credentials').length
+  expect(looked).toBeGreaterThan(0)
+  expect(looked).toBeLessThanOrEqual(12)
+  const right = { password: 'what kim would set', currentPassword: PASSWORD }
+  expect(await ground.app.updatePerson(kim, 'kim', right)).toMatchObject({ refusal: 'too_many_attempts' })
+})
+
+test('of two who change one password at once, knowing the same one, one does', async () => {
+  const two = await ground.caller('two')
+  const both = await Promise.all(
+    ['one of the two', 'other of the two'].map((password) =>
+      ground.app.updatePerson(two, 'two', { password, currentPassword: PASSWORD }),
+    ),
+  )
+  expect(both.map((one) => (one.ok ? 'ok' : one.refusal)).toSorted()).toEqual(['ok', 'wrong_credentials'])
+})
+
+test('a password that an administrator sets ends all that the person had, and the entry says who set it', async () => {
+  const ivy = await ground.caller('ivy')
+  const { people, recorded } = ground.open.store
+  const given = await Promise.all([
+    ground.app.issueToken(ivy, { kind: 'api' }),
+    ground.app.issueToken(ivy, { kind: 'gateway' }),
+  ])
+  const had = [ivy.token, ...given.map((one) => accepted(one).id)]
+  accepted(await ground.app.updatePerson(ground.sam, 'ivy', { password: 'what sam chose for ivy' }))
+  for (const token of had) expect(await people.isLive(token)).toBe(false)
+  const entry = (await recorded.after(undefined, 500, { subject: 'account/ivy' })).at(-1)
+  expect(entry).toMatchObject({ kind: 'account.changed', actor: 'sam', body: { password: 'set by sam' } })
+  expect(new Set([entry?.body['tokensEnded']].flat())).toEqual(new Set(had))
+  // What one changes oneself ends sign-ins; machines of one's own go on.
+  const again = accepted(
+    await ground.app.signIn({ name: 'ivy', password: 'what sam chose for ivy', ...from('192.0.2.31') }),
+  )
+  const caller = await ground.app.authenticate(again.text, ADDRESS)
+  if (caller === undefined) throw new Error('the token is not live')
+  const kept = accepted(await ground.app.issueToken(caller, { kind: 'api' }))
+  const own = { password: 'what ivy chose herself', currentPassword: 'what sam chose for ivy' }
+  accepted(await ground.app.updatePerson(caller, 'ivy', own))
+  expect(await people.isLive(kept.id)).toBe(true)
+  expect((await recorded.after(undefined, 500, { subject: 'account/ivy' })).at(-1)).toMatchObject({
+    actor: 'ivy',
+    body: { password: 'changed' },
+  })
+  const whole = JSON.stringify(await recorded.after(undefined, 500, { subject: 'account/ivy' }))
+  expect(whole).not.toMatch(/chose/)
 })
 
 test('every change of an account is recorded under its name, without any secret', async () => {
@@ -346,7 +430,7 @@ test('every change of an account is recorded under its name, without any secret'
       body: {
         before: { roles: [] },
         after: { roles: ['auditor'] },
-        password: 'changed',
+        password: 'set by sam',
         tokensEnded: [expect.any(String)],
       },
     },
