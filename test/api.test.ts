@@ -160,6 +160,51 @@ describe('cursors', () => {
   })
 })
 
+describe('a refusal says once, and wholly, what is so', () => {
+  const said = async (call: Promise<unknown>): Promise<string> =>
+    call.then(
+      () => 'ok',
+      ({ problem }: ApiProblem) => `${problem.code}: ${problem.detail ?? ''}`,
+    )
+
+  it('what is decided already names how, and by whom', async () => {
+    const ana = as('ana')
+    const ask = () => ana.call('requestWindow', { body: window })
+    const withdraw = (id: string) => said(ana.call('withdrawRequest', { params: { id } }))
+    const answer = async (who: Name, { id }: { id: string }, verdict: 'approve' | 'deny'): Promise<string> => {
+      const { digest } = await as(who).call('getRequest', { params: { id } })
+      return said(as(who).call('review', { params: { id }, body: { verdict, digest, words: 'Not on a Friday.' } }))
+    }
+    const back = await ask()
+    expect(await withdraw(back.id)).toBe('ok')
+    expect(await withdraw(back.id)).toBe(`not_pending: ${back.id} was withdrawn by ana`)
+    expect(await answer('mia', back, 'approve')).toBe(`not_pending: ${back.id} was withdrawn by ana`)
+    const denied = await ask()
+    expect(await answer('mia', denied, 'deny')).toBe('ok')
+    expect(await withdraw(denied.id)).toBe(`not_pending: ${denied.id} was denied by mia`)
+    const agreed = await ask()
+    for (const who of ['mia', 'dev'] as const) expect(await answer(who, agreed, 'approve')).toBe('ok')
+    expect(await withdraw(agreed.id)).toBe(`not_pending: ${agreed.id} was approved by mia and dev`)
+  })
+
+  it('what is not there is named, and not denied twice', async () => {
+    const sam = as('sam')
+    expect(await said(as('ana').call('requestWindow', { body: { ...window, resource: 'nope' } }))).toBe(
+      'not_found: resource nope',
+    )
+    expect(await said(sam.call('getResource', { params: { name: 'nope' } }))).toBe('not_found: resource nope')
+    expect(await said(sam.call('explain', { body: { as: 'ana', on: 'nope', verb: 'read' } }))).toBe(
+      'not_found: resource nope',
+    )
+    expect(await said(sam.call('explain', { body: { as: 'nobody', on: 'shop-db', verb: 'read' } }))).toBe(
+      'not_found: account nobody',
+    )
+    expect(await said(sam.call('issueToken', { body: { kind: 'api', for: 'nobody' } }))).toBe(
+      'not_found: an enabled account nobody',
+    )
+  })
+})
+
 it('a request that one may not see answers byte for byte like one that is not there', async () => {
   const hidden = await as('nora').call('requestWindow', { body: { ...window, resource: 'other-db' } })
   for (const [method, tail, body] of [

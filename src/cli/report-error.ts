@@ -64,15 +64,29 @@ function tellProblem(problem: ProblemBody): Told {
   const title = oneLine(problem.title)
   const detail = problem.detail === undefined ? undefined : oneLine(problem.detail)
   return {
-    error: detail === undefined ? title : `${title.replace(/\.$/, '')}: ${detail}`,
+    error: problemSentence(title, detail),
     hint: problem.hint === undefined ? undefined : oneLine(problem.hint),
     exit: EXIT_OF_CODE[problem.code] ?? (problem.status === 404 ? EXIT.notFound : EXIT.failed),
     before: [
       ...(problem.findings ?? []).map(renderFinding),
-      ...(problem.errors ?? []).map((one) => oneLine(`${one.path === '' ? one.in : one.path}: ${one.message}`)),
+      ...(problem.errors ?? []).map((one) => oneLine(`${fieldOf(one.path) ?? one.in}: ${one.message}`)),
     ],
   }
 }
+
+/** A problem's title, and what is true of this case. */
+export const problemSentence = (title: string, detail: string | undefined): string =>
+  detail === undefined ? title : `${title.replace(/\.$/, '')}: ${detail}`
+
+/** A JSON pointer (RFC 6901) as people write a field: `items.3.name`. Undefined for the whole. */
+const fieldOf = (pointer: string): string | undefined =>
+  pointer === ''
+    ? undefined
+    : pointer
+        .slice(1)
+        .split('/')
+        .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+        .join('.')
 
 /** Two lines on standard error; `--json` makes it one object there. Returns the exit code. */
 export function reportError(terminal: Terminal, error: unknown): number {

@@ -67,6 +67,8 @@ export function stateWords(request: AccessRequest): string {
     const people = approvers.length === 0 ? '' : ` by ${approvers.join(' and ')}`
     return `approved${people}${grant === undefined || grant.state === 'active' ? '' : `; access ${grant.state}${grant.why === undefined ? '' : ` (${grant.why})`}`}`
   }
+  // `withdrawn by sam` is a whole answer already.
+  if (by === '' && said?.startsWith(`${state} `) === true) return oneLine(said)
   return `${state}${by}${words}`
 }
 

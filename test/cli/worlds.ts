@@ -261,7 +261,7 @@ function shopApp(): Partial<App> {
 
 const explained = (input: ExplainInput) =>
   input.on !== 'shop-db'
-    ? refuse('not_found')
+    ? refuse('not_found', `resource ${input.on}`)
     : done({
         verb: 'delete',
         verbs: ['read', 'delete'],

@@ -25,7 +25,7 @@ export const explainRequest =
     if (found === undefined) return refuse('not_found')
     const principal = snapshot.people.get(found.request.requester)
     const scope = principal && snapshot.scope(principal, found.request.resource, databaseOf(found.request.subject))
-    if (scope === undefined) return refuse('not_found', `${found.request.resource} is gone`)
+    if (scope === undefined) return refuse('not_found', `resource ${found.request.resource}`)
     const context: Context = { sourceAddress: '', sessionStatements: 0, ...found.basis?.context, now: deps.clock.now() }
     return explainSubject(snapshot, scope, found.request, context)
   }

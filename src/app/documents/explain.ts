@@ -77,9 +77,9 @@ class Desk {
     if (!mayAskAbout(this.#caller, input.as))
       return refuse('not_permitted', 'agents and services ask for themselves and their sponsor only')
     const principal = this.#snapshot.people.get(input.as as PrincipalId)
-    if (principal === undefined) return refuse('not_found', `nobody is called ${input.as}`)
+    if (principal === undefined) return refuse('not_found', `account ${input.as}`)
     const scope = this.#snapshot.scope(principal, input.on as ResourceName)
-    if (scope === undefined) return refuse('not_found', `there is no resource ${input.on}`)
+    if (scope === undefined) return refuse('not_found', `resource ${input.on}`)
     if (input.sql !== undefined && input.verb !== undefined) return refuse('invalid_input', 'sql or verb, not both')
     const context: Context = {
       now: input.at ?? this.#now,

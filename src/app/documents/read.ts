@@ -92,7 +92,7 @@ export const exportDocuments =
     if (narrow !== undefined) return narrow
     const current = await deps.store.documents.currentRevision()
     const revision = wanted ?? current
-    if (revision > current || revision < 0) return refuse('not_found', `there is no revision ${revision}`)
+    if (revision > current || revision < 0) return refuse('not_found', `revision ${revision}`)
     const stored = await deps.store.documents.documentsAt(revision)
     return done({ revision, documents: stored.map((document) => document.body) })
   }
@@ -116,7 +116,7 @@ export const getResource =
     if ('ok' in snapshot) return snapshot
     const profile = [...snapshot.resources.values()].find((resource) => resource.name === name)
     const [view] = profile === undefined ? [] : await viewsOf(deps, caller, [profile])
-    return view === undefined ? refuse('not_found', `there is no resource ${name.slice(0, 63)}`) : done(view)
+    return view === undefined ? refuse('not_found', `resource ${name.slice(0, 63)}`) : done(view)
   }
 
 export const listTeams =

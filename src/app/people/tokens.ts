@@ -79,7 +79,7 @@ async function ownerFor(
     return refuse('not_permitted', 'a token for somebody else needs an administrator')
   const id = parsePrincipalId(name)
   const owner = id.ok ? await tx.people.lock(id.value) : undefined
-  if (owner === undefined || owner.disabled) return refuse('not_found', `there is no enabled account ${name}`)
+  if (owner === undefined || owner.disabled) return refuse('not_found', `an enabled account ${name}`)
   if (owner.kind === 'user') return refuse('not_permitted', 'people make their own tokens')
   return done(owner)
 }

@@ -1,5 +1,6 @@
 import type { GrantId } from '../../domain/ids.ts'
 import { withdraw } from '../../domain/request/close.ts'
+import { howDecided } from '../../domain/request/how-decided.ts'
 import type { App, Caller, RequestView } from '../app.ts'
 import type { Tx } from '../ports/store.ts'
 import { done, refuse } from '../result.ts'
@@ -21,7 +22,7 @@ export const withdrawRequest =
       if (found === undefined) return refuse('not_found')
       if (!mayWithdraw(found.where)) return refuse('not_permitted')
       const withdrawn = withdraw(found.request, `withdrawn by ${caller.principal.id}`, tx.now)
-      if (!withdrawn.ok) return refuse(withdrawn.refusal)
+      if (!withdrawn.ok) return refuse(withdrawn.refusal, howDecided(found.request))
       await settle(tx, withdrawn.value, caller.principal.id)
       return shown(deps, tx, caller, found.request.id)
     })

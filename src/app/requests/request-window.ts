@@ -83,7 +83,7 @@ export async function openWindow(
     return refuse('not_permitted', 'an auditor reads everything and asks for nothing')
   const opened = await withPolicy(deps, async (tx, snapshot): Promise<Result<RequestView>> => {
     const scope = snapshot.scope(caller.principal, asked.resource)
-    if (scope === undefined) return refuse('not_found', 'there is no such resource')
+    if (scope === undefined) return refuse('not_found', `resource ${asked.resource}`)
     const context = { now: tx.now, sourceAddress: caller.sourceAddress, sessionStatements: 0 }
     const decision = decideWindow(scope, asked.verbs, context)
     const refusal = await refuseWindow(tx, caller, asked, decision, snapshot)

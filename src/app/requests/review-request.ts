@@ -3,13 +3,14 @@ import type { Digest } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { voidRequest } from '../../domain/request/close.ts'
 import { stillEligible } from '../../domain/request/eligibility.ts'
+import { howDecided } from '../../domain/request/how-decided.ts'
 import type { AccessRequest, Review } from '../../domain/request/request.ts'
 import { review } from '../../domain/request/review.ts'
 import type { App, Caller, RequestView } from '../app.ts'
 import type { Tx } from '../ports/store.ts'
 import { done, refuse } from '../result.ts'
 import type { Result } from '../result.ts'
-import { outOfScope } from './access.ts'
+import { outOfScope, sees } from './access.ts'
 import type { RequestDeps } from './deps.ts'
 import { reviewGiven } from './entries.ts'
 import { findRequest } from './find.ts'
@@ -59,7 +60,10 @@ async function giveReview(
   const meddlers = await meddlersOf(tx, request)
   const grant = request.subject.kind === 'extension' ? request.subject.grant : await tx.requests.nextGrant()
   const reviewed = review(request, given, { staff, meddlers, now: tx.now, grant })
-  if (!reviewed.ok) return refuse(reviewed.refusal)
+  if (!reviewed.ok) {
+    const told = reviewed.refusal === 'not_pending' && sees(found.where) === 'all'
+    return refuse(reviewed.refusal, told ? howDecided(request) : undefined)
+  }
   if (given.verdict === 'approve' && snapshot.revision > request.revision) {
     // What was shown may rest on documents that are not in force any more; then it is void, and nobody has approved it.
     const why = await whyVoid(tx, request, snapshot)

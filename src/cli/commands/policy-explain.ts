@@ -8,6 +8,7 @@ import { EXIT, usage } from '../exit.ts'
 import { exposeLines, oneLine } from '../exposed-text.ts'
 import { optional } from '../optional.ts'
 import { reasonOf } from '../private-file.ts'
+import { problemSentence } from '../report-error.ts'
 import { requirementWords } from '../request-words.ts'
 import { readStandardInput } from '../standard-input.ts'
 
@@ -90,10 +91,7 @@ async function explainBatch(cli: Cli, file: string): Promise<number> {
       }
       failed = true
       const code = answer?.ok === false ? answer.code : 'invalid_input'
-      const words =
-        answer?.ok === false
-          ? `${answer.title}${answer.detail === undefined ? '' : ` ${answer.detail}`}`
-          : (error ?? 'no answer')
+      const words = answer?.ok === false ? problemSentence(answer.title, answer.detail) : (error ?? 'no answer')
       cli.json({ ...(question === undefined ? {} : { as: question.as, on: question.on }), error: code, message: words })
     }
   }
@@ -128,7 +126,16 @@ function readQuestion(line: string): Asked {
   const parsed = ExplainInput.safeParse(value)
   if (parsed.success) return { bytes, question: parsed.data }
   const first = parsed.error.issues[0]
-  return { bytes, error: [first?.path.join('.'), first?.message ?? 'not valid'].filter(Boolean).join(': ') }
+  const wrong = first?.code === 'unrecognized_keys' ? unknownKeys(first.keys, first.path) : first?.message
+  return { bytes, error: [first?.path.join('.'), wrong ?? 'not valid'].filter(Boolean).join(': ') }
+}
+
+/** Which keys are not known, and which are: of a question, or of its estimate. */
+function unknownKeys(keys: readonly string[], path: readonly PropertyKey[]): string {
+  const known = path[0] === 'estimate' ? ExplainInput.shape.estimate.unwrap().shape : ExplainInput.shape
+  const given = keys.map((key) => `"${key}"`).join(', ')
+  const taker = path.length === 0 ? 'a question' : 'it'
+  return `there ${keys.length === 1 ? 'is no key' : 'are no keys'} ${given}; ${taker} takes ${Object.keys(known).join(', ')}`
 }
 
 function readBatch(cli: Cli, file: string): string {
