@@ -88,7 +88,13 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   }
   const gatewayApp = createGatewayApp({ ...shared, vital, verifiers: (user) => gatewayVerifiers(store, user) })
   parts.defer(() => gatewayApp.close())
-  const reconciler = await startReconciler({ ...shared, store: vital, target: control, cuts: gatewayApp.cuts })
+  const reconciler = await startReconciler({
+    ...shared,
+    store: vital,
+    target: control,
+    cuts: gatewayApp.cuts,
+    say: (message) => log.warn({ area: 'reconciler' }, message),
+  })
   parts.defer(() => reconciler.stop())
 
   // The use cases.

@@ -204,7 +204,9 @@ export async function requestsWorld(): Promise<RequestsWorld> {
       const verifiers = () => Promise.reject(new Error('nobody signs in here'))
       const shared = { store, clock, wake, timer, policy, refreshPolicy, readCredential, replica, onFault }
       const gateway = createGatewayApp({ ...shared, verifiers, baseUrl })
-      const reconciler = await startReconciler({ ...shared, target: targetControl(database.url), cuts: gateway.cuts })
+      const say = (message: string): void => void faults.push(message)
+      const target = targetControl(database.url)
+      const reconciler = await startReconciler({ ...shared, target, cuts: gateway.cuts, say })
       const process: Process = {
         gateway,
         reconciler,

@@ -6,6 +6,7 @@ import { endSession } from '../gateway/sessions.ts'
 import type { SessionRecord } from '../ports/requests.ts'
 import { confirmGrant, isGone } from '../requests/steps.ts'
 import type { ReconcilerDeps } from './deps.ts'
+import { createVainAttempts, Expected } from './vain-attempts.ts'
 
 /*
  * Clearing: what has ended is looked for on the target until it is gone.
@@ -41,16 +42,22 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
   const { store, clock } = deps
   const busy = new Map<string, Promise<void>>()
   const perResource = new Map<ResourceName, number>()
+  const vain = createVainAttempts(deps)
+  let wanted = new Set<string>()
   /** Since when a session has been seen disobeying, by this process. */
   const disobeying = new Map<string, Instant>()
 
   /** One piece of work at a time for each key, in the background: one dead target never delays another. */
   const spawn = (key: string, resource: ResourceName, work: () => Promise<void>): void => {
+    wanted.add(key)
     const ofOne = perResource.get(resource) ?? 0
     if (busy.has(key) || busy.size >= MOST || ofOne >= MOST_OF_ONE) return
     perResource.set(resource, ofOne + 1)
     const running = work()
-      .catch((error: unknown) => deps.onFault(`clearing ${key}`, error))
+      .then(
+        () => vain.went(key, resource),
+        (error: unknown) => vain.failed(key, resource, error),
+      )
       .finally(() => {
         busy.delete(key)
         perResource.set(resource, (perResource.get(resource) ?? 1) - 1)
@@ -64,7 +71,8 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
     if (isGone(record)) return true
     if (session.backend === undefined) return false
     const target = await openTargetOf(deps, record.target)
-    if (!target.ok) throw new Error(`the target of ${session.id} cannot be opened: ${target.detail ?? target.refusal}`)
+    if (!target.ok)
+      throw new Expected(`the target of ${session.id} cannot be opened: ${target.detail ?? target.refusal}`)
     const gone =
       (await deps.target.isGone(target.value, session.backend)) ||
       (force && (await deps.target.terminate(target.value, session.backend, WITHIN_MS)))
@@ -122,11 +130,13 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
 
   return {
     async pass() {
+      wanted = new Set()
       for (const grant of await store.requests.endingGrants(BATCH))
         spawn(grant.id, grant.resource, () => clearGrant(grant))
       for (const left of await store.requests.sessionsLeft(BATCH))
         spawn(left.session.id, left.session.resource, async () => void (await clearSession(left, true)))
       await pursueDisobedient()
+      vain.keepOnly(wanted)
     },
     async idle() {
       while (busy.size > 0) await Promise.all(busy.values())

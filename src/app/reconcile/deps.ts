@@ -21,4 +21,6 @@ export interface ReconcilerDeps {
   readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>
   readonly cuts: Pick<Cuts, 'check' | 'cutAll' | 'endStrays'>
   readonly onFault: (what: string, error: unknown) => void
+  /** One line for whoever runs this: a target is away, or back. */
+  readonly say: (message: string) => void
 }
