@@ -33,7 +33,7 @@ test('every promise is kept, and nothing is left behind', { timeout: 240_000 }, 
   expect(lines.filter((line) => line['ok'] !== true)).toEqual([])
   expect(end).toEqual({ passed: lines.length, failed: 0 })
   expect(lines.length).toBeGreaterThan(10)
-  for (const line of lines) expect(Object.keys(line).toSorted()).toEqual(['ms', 'name', 'ok'])
+  for (const line of lines) expect(Object.keys(line).toSorted()).toEqual(['milliseconds', 'name', 'ok'])
   expect(code).toBe(0)
 })
 

@@ -12,7 +12,7 @@ const LONGEST_MS = 60_000
 interface Kept {
   readonly name: string
   readonly ok: boolean
-  readonly ms: number
+  readonly milliseconds: number
   readonly why?: string
 }
 
@@ -63,7 +63,7 @@ async function play({ name, keep }: Promised, world: World): Promise<Kept> {
   const kept = (why?: string): Kept => ({
     name,
     ok: why === undefined,
-    ms: Math.round(performance.now() - begun),
+    milliseconds: Math.round(performance.now() - begun),
     ...(why === undefined ? {} : { why }),
   })
   let timer: NodeJS.Timeout | undefined
@@ -85,13 +85,15 @@ const paint = (style: 'green' | 'red' | 'gray', text: string): string =>
   styleText(style, text, { stream: process.stdout })
 
 const tellMachines = {
-  promise: ({ name, ok, ms, why }: Kept): void =>
-    print(JSON.stringify({ name, ok, ms, ...(why === undefined ? {} : { why }) })),
+  promise: ({ name, ok, milliseconds, why }: Kept): void =>
+    print(JSON.stringify({ name, ok, milliseconds, ...(why === undefined ? {} : { why }) })),
   end: (passed: number, failed: number): void => print(JSON.stringify({ passed, failed })),
 }
 const tellPeople = {
-  promise({ name, ok, ms, why }: Kept): void {
-    print(`${ok ? paint('green', '✓') : paint('red', '✗')} ${name} ${paint('gray', `${(ms / 1000).toFixed(1)} s`)}`)
+  promise({ name, ok, milliseconds, why }: Kept): void {
+    print(
+      `${ok ? paint('green', '✓') : paint('red', '✗')} ${name} ${paint('gray', `${(milliseconds / 1000).toFixed(1)} s`)}`,
+    )
     if (why !== undefined) print(`  ${why.replaceAll('\n', '\n  ')}`)
   },
   end: (passed: number, failed: number): void =>
