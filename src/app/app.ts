@@ -312,7 +312,14 @@ export interface App {
    */
   listEntries(
     caller: Caller,
-    filter: { readonly after?: string; readonly resource?: string; readonly subject?: string; readonly limit?: number },
+    filter: {
+      readonly after?: string
+      readonly resource?: string
+      readonly subject?: string
+      readonly limit?: number
+      /** So many of the newest, oldest first among them; instead of `after` and `limit`. */
+      readonly last?: number
+    },
   ): WriteResult<{ readonly items: readonly RecordedEntry[]; readonly cursor?: string }>
   /** Where following begins: every entry that comes from now on stands after it. */
   settledCursor(caller: Caller, filter?: { readonly resource?: string }): WriteResult<string>

@@ -121,6 +121,7 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     .alias('events')
     .option('--resource <name>', 'only this resource')
     .option('--subject <subject>', 'only this: request/HP-142, account/ana')
+    .addOption(new Option('--last <n>', 'the newest so many, 200 at most').conflicts(['limit', 'after']))
     .option('--limit <n>', 'at most so many, the oldest first')
     .option('--after <cursor>', 'go on behind this entry')
 

@@ -26,6 +26,8 @@ export const RecordQuery = z.object({
   resource: Name.optional(),
   subject: Subject.optional(),
   limit: Limit.optional(),
+  /** So many of the newest, oldest first among them; instead of `cursor` and `limit`. */
+  last: Limit.optional(),
 })
 export const EventsQuery = z.object({ after: Cursor.optional(), resource: Name.optional() })
 

@@ -479,7 +479,7 @@ export const routes = {
     method: 'GET',
     path: '/v1/record',
     tag: 'Record',
-    summary: 'The record, oldest first',
+    summary: 'The record, oldest first; or the last of it',
     access: ['read_record'],
     scopes: ['read'],
     query: record.RecordQuery,

@@ -54,6 +54,13 @@ export function recordReader(executor: Executor): RecordReader {
         ORDER BY record.xid, seq LIMIT ${limit}`.execute(executor)
       return rows.map(recorded)
     },
+    async last(limit, filter = {}) {
+      const before = filter.before === undefined ? await horizon() : parseCursor(filter.before).xid
+      const { rows } = await sql<Row>`SELECT xid::text AS xid, seq, at, body FROM record
+        WHERE xid < ${before}::xid8 AND ${matching(filter)}
+        ORDER BY record.xid DESC, seq DESC LIMIT ${limit}`.execute(executor)
+      return rows.map(recorded).toReversed()
+    },
     settled: async () => formatCursor({ xid: await horizon(), seq: 0 }),
   }
 }

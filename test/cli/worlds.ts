@@ -256,8 +256,20 @@ function shopApp(): Partial<App> {
     explain: async (_, input) => explained(input),
     explainAll: async (_, inputs) => inputs.map(explained),
     listPeople: async () => done([]),
+    listEntries: async (_, { after, last, limit }) =>
+      done({ items: after === undefined ? changes.slice(...(last === undefined ? [0, limit] : [-last])) : [] }),
   }
 }
+
+/** Sixty changes of one account, a second apart. */
+const changes = Array.from({ length: 60 }, (_, n) => ({
+  cursor: `c${n + 1}`,
+  at: instant(NOW - 60_000 + n * 1_000),
+  kind: 'account.changed',
+  subject: 'account/ana',
+  actor: 'sam',
+  body: { count: n + 1 },
+}))
 
 const explained = (input: ExplainInput) =>
   input.on !== 'shop-db'

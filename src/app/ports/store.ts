@@ -28,6 +28,8 @@ export interface RecordFilter {
 export interface RecordReader {
   /** Entries after `cursor` (from the start when undefined), oldest first. Throws RangeError for a cursor that never was one. */
   after(cursor: string | undefined, limit: number, filter?: RecordFilter): Promise<readonly RecordedEntry[]>
+  /** The newest that are settled, oldest first among them. */
+  last(limit: number, filter?: RecordFilter): Promise<readonly RecordedEntry[]>
   /** Where the record is settled up to now: nothing can appear before this cursor any more, and all that comes stands after it. */
   settled(): Promise<string>
 }

@@ -40,15 +40,19 @@ const filterFor = (
 export async function listEntries(
   deps: RecordDeps,
   caller: Caller,
-  { after, limit = USUAL, resource, subject }: Parameters<App['listEntries']>[1],
+  { after, limit, last, resource, subject }: Parameters<App['listEntries']>[1],
 ): ReturnType<App['listEntries']> {
   if (caller.principal.kind === 'service') return refuse('not_permitted', 'services do not read the record')
+  if (last !== undefined && (after !== undefined || limit !== undefined))
+    return refuse('invalid_input', 'last takes neither a cursor nor a limit: it is counted from the end')
   const filter = { ...(resource === undefined ? {} : { resource }), ...(subject === undefined ? {} : { subject }) }
   const cursors = cursorsOf(deps, caller, filter)
   const from = after === undefined ? undefined : cursors.read(after)
   if (after !== undefined && from === undefined) return refuse('invalid_input', 'the cursor is not one of this list')
-  const size = Math.min(Math.max(limit, 1), MOST)
-  const found = await deps.store.recorded.after(from, size, filterFor(deps, caller, filter))
+  const size = Math.min(Math.max(last ?? limit ?? USUAL, 1), MOST)
+  const { recorded } = deps.store
+  const seen = filterFor(deps, caller, filter)
+  const found = await (last === undefined ? recorded.after(from, size, seen) : recorded.last(size, seen))
   const items = found.map((entry) => ({ ...entry, cursor: cursors.sign(entry.cursor) }))
   const cursor = items.at(-1)?.cursor ?? after
   return done(cursor === undefined ? { items } : { items, cursor })

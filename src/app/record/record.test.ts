@@ -264,6 +264,26 @@ test('following ends when the token does', async () => {
   await following
 })
 
+test('the last of the record: the newest that one may see, oldest first, and a cursor to go on from', async () => {
+  const ana = await ground.caller('ana')
+  for (let n = 0; n < 5; n++) {
+    await note(`thing/last-${n}`, { actor: 'ana' })
+    await note(`thing/unseen-${n}`, { actor: 'dev' })
+  }
+  const page = accepted(await ground.app.listEntries(ana, { last: 3 }))
+  expect(page.items.map((entry) => entry.subject)).toEqual(['thing/last-2', 'thing/last-3', 'thing/last-4'])
+  await note('thing/last-5', { actor: 'ana' })
+  const { cursor = '' } = page
+  expect(await seen(ana, { after: cursor })).toEqual(['thing/last-5'])
+  expect(
+    accepted(await ground.app.listEntries(ground.sam, { last: 2, subject: 'thing/unseen-4' })).items.map(
+      (entry) => entry.subject,
+    ),
+  ).toEqual(['thing/unseen-4'])
+  for (const more of [{ after: cursor }, { limit: 3 }])
+    expect(await ground.app.listEntries(ana, { last: 3, ...more })).toMatchObject({ refusal: 'invalid_input' })
+})
+
 test('refusals are recorded: equal ones once with a count, and a flood does not fill the record', async () => {
   const ana = await ground.caller('ana')
   const recorder = createRefusalRecorder({ store: ground.open.store, log: () => undefined })

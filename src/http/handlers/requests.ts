@@ -107,7 +107,13 @@ export const requests: Handlers<Operations> = {
     mapped(
       await app.listEntries(
         caller,
-        present({ after: query.cursor, resource: query.resource, subject: query.subject, limit: limitOf(query.limit) }),
+        present({
+          after: query.cursor,
+          resource: query.resource,
+          subject: query.subject,
+          limit: limitOf(query.limit),
+          last: limitOf(query.last),
+        }),
       ),
       ({ items, cursor }) => present({ items: items.map(entryView), next: cursor }),
     ),
