@@ -49,6 +49,14 @@ describe('before a client is known', () => {
     expect(await speak(Buffer.concat([encodeSslRequest(), startup()]))).toEqual(Buffer.alloc(0))
   })
 
+  it('58: GSSAPI encryption is declined, and bytes behind its request close the connection unanswered', async () => {
+    const request = Buffer.alloc(8)
+    request.writeInt32BE(8, 0)
+    request.writeInt32BE(80_877_104, 4) // GSSENCRequest, "Message Formats", 54.7
+    expect((await speak(request)).subarray(0, 1).toString()).toBe('N')
+    expect(await speak(Buffer.concat([request, startup()]))).toEqual(Buffer.alloc(0))
+  })
+
   it('44: a second StartupMessage during SCRAM closes', async () => {
     const answer = await speak(startup())
     expect(answer.subarray(0, 1).toString()).toBe('R')
