@@ -188,7 +188,11 @@ export const FINGERPRINT = `
     union all select 'x' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_statistic_ext
     union all select 'h' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, inhrelid::int8)), 0) from pg_inherits
     union all select 'a' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, attrelid::int8 * 2000 + attnum)), 0) from pg_attribute where attrelid >= 16384
-    union all select 'g' || coalesce(string_agg(setdatabase || ' ' || setrole || setconfig::text, ' ' order by setdatabase, setrole), '') from pg_db_role_setting
+    -- One table for all databases of the server: only what SEARCH_PATH reads of it.
+    union all select 'g' || coalesce(string_agg(s.setdatabase || ' ' || s.setrole || c, ' ' order by s.setdatabase, s.setrole), '')
+      from pg_db_role_setting s, unnest(s.setconfig) c where c like 'search\\_path=%'
+        and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+        and s.setrole in (0, (select oid from pg_roles where rolname = session_user))
   ) parts`
 
 export async function readFingerprint(client: pg.ClientBase): Promise<string> {

@@ -36,9 +36,13 @@ test('knows what the target has of its own, and sees it change', async () => {
   // Without a refresh, the next look finds it.
   await database.query(`create or replace view v as select id from carts where lower('x'::varchar) = 'x'`)
   await expect.poll(() => watch.current()?.relations.get('public.v')?.readIsHarmless, { interval: 10 }).toBe(false)
+  await watch.refresh()
   const same = watch.current()
+  // What is set for another database of the same server is nothing of this one's.
+  await database.query('alter database postgres set search_path = elsewhere')
   await watch.refresh()
   expect(watch.current()).toBe(same)
+  await database.query('alter database postgres reset search_path')
   watch.release()
 })
 
