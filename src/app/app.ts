@@ -156,6 +156,15 @@ export interface ResourceView {
   /** A difference between what the profile says and what was found, in sentences. */
   readonly warnings: readonly string[]
 }
+/** How Holdpoint would be given an account of its own on a target. */
+export interface TargetSetup {
+  readonly role: string
+  readonly verbs: readonly NamedVerb[]
+  /** For psql. Never holds a password. */
+  readonly sql: string
+  /** What is wrong with the account in use, or why that could not be looked at, in sentences. */
+  readonly notes: readonly string[]
+}
 type WriteResult<T> = Promise<Result<T>>
 
 /** Everything the API, the CLI and the demo can ask for. One use case a file in this folder; `createApp` puts them together. */
@@ -253,6 +262,8 @@ export interface App {
   ): WriteResult<{ readonly revision: Revision; readonly documents: readonly Readonly<Record<string, unknown>>[] }>
   listResources(caller: Caller): WriteResult<readonly ResourceView[]>
   getResource(caller: Caller, name: string): WriteResult<ResourceView>
+  /** SQL that makes a role for Holdpoint with what `verbs` need; what the profile's owners decide about when left out. */
+  getTargetSetup(caller: Caller, name: string, verbs?: readonly NamedVerb[]): WriteResult<TargetSetup>
   listTeams(caller: Caller): WriteResult<readonly Team[]>
 
   // Requests (app/requests/)

@@ -67,12 +67,20 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
   )
     .passThroughOptions()
     .option('--reason <text>', 'told to whoever is asked')
-  define(
+  const connect = define(
     program,
     'connect <resource>',
     'print how to connect with your own client',
     () => import('./commands/connect.ts'),
   )
+  define(
+    connect,
+    'setup <resource>',
+    'how to give Holdpoint an account of its own on the target',
+    () => import('./commands/connect-setup.ts'),
+  )
+    .option('--print-sql', 'print the SQL that makes it, for psql')
+    .option('--verb <verb...>', 'what it is for: read, write, schema, ... (repeat, or separate by commas)')
 
   program.commandsGroup('Ask and wait:')
   define(program, 'request <resource>', 'ask for a window of time', () => import('./commands/request.ts'))
@@ -268,6 +276,7 @@ function addStartOptions(command: Command): void {
     .option('--data <dir>', 'where everything is kept')
     .option('--listen <address>', 'the API, HOST:PORT')
     .option('--gateway <address>', 'the PostgreSQL gateway, HOST:PORT')
+    .option('--gateway-workers <count>', 'processes that carry its sessions; one a core')
     .option('--public-url <url>', 'what links begin with')
     .option('--tls-cert <file>', 'certificate of the gateway')
     .option('--tls-key <file>', 'its key')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NAMED_VERBS } from '../domain/verb.ts'
 import { DurationText, Name, RevisionNumber, RevisionText, Time, Words, pageOf } from './scalars.ts'
 
 export const Finding = z
@@ -160,6 +161,27 @@ export const Resource = z
   })
   .meta({ id: 'Resource' })
 export const Resources = z.object({ items: z.array(Resource) })
+
+export const SetupQuery = z.object({
+  verbs: z
+    .string()
+    .regex(/^[a-z]{2,16}(?:,[a-z]{2,16}){0,15}$/, 'must be verbs, separated by commas')
+    .transform((text, context) => {
+      const verbs = NAMED_VERBS.filter((verb) => text.split(',').includes(verb))
+      if (new Set(text.split(',')).size !== verbs.length)
+        context.addIssue({ code: 'custom', message: 'must name verbs that there are' })
+      return verbs
+    })
+    .optional(),
+})
+export const TargetSetup = z
+  .object({
+    role: z.string(),
+    verbs: z.array(z.enum(NAMED_VERBS)),
+    sql: z.string().meta({ description: 'For psql. Never holds a password' }),
+    notes: z.array(z.string()),
+  })
+  .meta({ id: 'TargetSetup', description: 'How Holdpoint would be given an account of its own on the target' })
 
 export const Teams = z.object({
   items: z.array(z.object({ name: z.string(), members: z.array(z.string()), lead: z.string().optional() })),

@@ -35,6 +35,7 @@ import { deriveScramKeys } from '../../src/wire/postgres/auth/scram-keys.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { SecureContextOptions } from 'node:tls'
 import pg from 'pg'
 
 /** Thin fakes of the ports around a real gateway: policy is a function, requests live in memory, the target is real. */
@@ -328,7 +329,7 @@ export function plainControl(port?: number): TargetControl {
       )
       return { held: rows, waiters: 0 }
     },
-    probe: async () => ({ ok: true, version: '18', superuser: true }),
+    probe: async () => ({ ok: true, version: '18', account: { role: 'shop', excess: ['is a superuser'], schemas: [] } }),
     close: async () => undefined,
   }
 }
@@ -356,12 +357,14 @@ export async function gatewayWorld(
     readonly classifier?: Classifier
     readonly host?: string
     readonly control?: TargetControl
+    /** In place of a generated certificate. */
+    readonly tls?: SecureContextOptions
   } = {},
 ): Promise<GatewayWorld> {
   const password = `hpg_${randomBytes(12).toString('hex')}`
   const app = new FakeGatewayApp(target, password)
   const dir = await mkdtemp(path.join(tmpdir(), 'hp-gateway-'))
-  const tls = await generatedCertificate(dir, ['localhost', '127.0.0.1'])
+  const tls = options.tls ?? (await generatedCertificate(dir, ['localhost', '127.0.0.1']))
   const classifier = options.classifier ?? (await createClassifier())
   const quiet = {
     info: () => undefined,

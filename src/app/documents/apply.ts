@@ -13,6 +13,7 @@ import { loadFiles } from './load-files.ts'
 import { notesFor } from './notes.ts'
 import { firstError, propose, type Proposed } from './proposed.ts'
 import { revise, summarise, toChanges } from './revise.ts'
+import type { TargetAccounts } from './target-accounts.ts'
 
 type ApplyOptions = Parameters<App['applyDocuments']>[2]
 type Outcome = { readonly applied: Applied; readonly documents: readonly Document[] }
@@ -25,7 +26,7 @@ const LONGEST_REASON = 2_000
  * unreviewed. All or nothing: on any error the revision in force stays.
  */
 export const applyDocuments =
-  (deps: DocumentDeps): App['applyDocuments'] =>
+  (deps: DocumentDeps & { readonly accounts: TargetAccounts }): App['applyDocuments'] =>
   async (caller, files, options) => {
     const narrow = outOfScope(caller, 'policy')
     if (narrow !== undefined) return narrow

@@ -3,6 +3,7 @@ import { applyDocuments } from './apply.ts'
 import type { DocumentDeps } from './deps.ts'
 import { explain, explainAll } from './explain.ts'
 import { explainRequest } from './explain-request.ts'
+import { getTargetSetup } from './get-target-setup.ts'
 import {
   checkDocuments,
   diffDocuments,
@@ -13,6 +14,7 @@ import {
   listTeams,
   testDocuments,
 } from './read.ts'
+import { createTargetAccounts } from './target-accounts.ts'
 
 export type DocumentUseCases = Pick<
   App,
@@ -27,21 +29,26 @@ export type DocumentUseCases = Pick<
   | 'exportDocuments'
   | 'listResources'
   | 'getResource'
+  | 'getTargetSetup'
   | 'listTeams'
 >
 
 /** Everything the API can ask about documents. `applyApproved` (apply-approved.ts) is for the requests' side. */
-export const createDocumentUseCases = (deps: DocumentDeps): DocumentUseCases => ({
-  diffDocuments: diffDocuments(deps),
-  applyDocuments: applyDocuments(deps),
-  checkDocuments: checkDocuments(deps),
-  testDocuments: testDocuments(deps),
-  explain: explain(deps),
-  explainAll: explainAll(deps),
-  explainRequest: explainRequest(deps),
-  listRevisions: listRevisions(deps),
-  exportDocuments: exportDocuments(deps),
-  listResources: listResources(deps),
-  getResource: getResource(deps),
-  listTeams: listTeams(deps),
-})
+export function createDocumentUseCases(deps: DocumentDeps): DocumentUseCases {
+  const accounts = createTargetAccounts(deps)
+  return {
+    diffDocuments: diffDocuments(deps),
+    applyDocuments: applyDocuments({ ...deps, accounts }),
+    checkDocuments: checkDocuments(deps),
+    testDocuments: testDocuments(deps),
+    explain: explain(deps),
+    explainAll: explainAll(deps),
+    explainRequest: explainRequest(deps),
+    listRevisions: listRevisions(deps),
+    exportDocuments: exportDocuments(deps),
+    listResources: listResources({ ...deps, accounts }),
+    getResource: getResource({ ...deps, accounts }),
+    getTargetSetup: getTargetSetup({ ...deps, accounts }),
+    listTeams: listTeams(deps),
+  }
+}

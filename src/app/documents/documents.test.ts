@@ -81,7 +81,7 @@ beforeEach(async () => {
     targets: {
       probe: async (target) =>
         target.host === 'shop.internal'
-          ? { ok: true, version: '18.4', superuser: false }
+          ? { ok: true, version: '18.4', account: { role: 'shop', excess: [], schemas: [] } }
           : target.host === 'locked.internal'
             ? { ok: false, message: 'locked.internal:5432 cannot be used: it asks for a password that was not given' }
             : { ok: false, message: 'nobody listens there' },

@@ -6,13 +6,15 @@ import type { Profile } from '../../domain/profile/profile.ts'
 import { whyNobodyIn } from '../../domain/request/requirement-words.ts'
 import { readProfile } from '../../domain/profile/read-profile.ts'
 import type { DocumentDeps } from './deps.ts'
+import { accountWarning } from './target-accounts.ts'
+import type { TargetAccounts } from './target-accounts.ts'
 
 /** Targets looked at after one apply. */
 const MOST_PROBES = 20
 
 /** What an apply tells about each resource that it added or changed: reachable, inferred, incomplete, how to connect. */
 export async function notesFor(
-  deps: Pick<DocumentDeps, 'targets' | 'openTarget' | 'gateway' | 'keeper'>,
+  deps: Pick<DocumentDeps, 'targets' | 'openTarget' | 'gateway' | 'keeper'> & { readonly accounts: TargetAccounts },
   changes: readonly DocumentChange[],
   documents: readonly Document[],
   user: PrincipalId,
@@ -39,8 +41,8 @@ export async function notesFor(
               `${name}: incomplete; everything on it is held for team ${security} until ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} set`,
               ...(nobody === undefined ? [] : [`${name}: ${nobody}`]),
             ]
-      const first = `${name}: ${await reach(deps, profile)}`
-      return [first].concat(
+      const reached = await reach(deps, profile)
+      return reached.concat(
         inferred,
         incomplete,
         `${name}: connect with ${clientLine(deps.gateway, profile.name, user)}`,
@@ -52,21 +54,30 @@ export async function notesFor(
 }
 
 /** The look itself is only information: that it fails changes nothing about what was applied. */
-async function reach(deps: Pick<DocumentDeps, 'targets' | 'openTarget'>, profile: Profile): Promise<string> {
+async function reach(
+  deps: Pick<DocumentDeps, 'targets' | 'openTarget'> & { readonly accounts: TargetAccounts },
+  profile: Profile,
+): Promise<string[]> {
+  const { name } = profile
   try {
     const target = await deps.openTarget(profile)
-    if (!target.ok) return `not tried: ${target.detail ?? 'its password cannot be had'}`
+    if (!target.ok) return [`${name}: not tried: ${target.detail ?? 'its password cannot be had'}`]
     const probed = await deps.targets.probe(target.value)
     if (!probed.ok) {
       const way =
         profile.credential === undefined && probed.message.includes('a password')
           ? `; seal one with \`hp secret set ${profile.name}\`, and add to the resource \`credential: { from: secret, name: ${profile.name} }\``
           : ''
-      return `not reachable: ${probed.message}${way}`
+      return [`${name}: not reachable: ${probed.message}${way}`]
     }
-    return `reachable, PostgreSQL ${probed.version}${probed.superuser ? '. Holdpoint signs in as a superuser there; give it an account of its own' : ''}`
+    deps.accounts.note(profile, probed.account)
+    const warning = accountWarning(profile, probed.account)
+    return [
+      `${name}: reachable, PostgreSQL ${probed.version}`,
+      ...(warning === undefined ? [] : [`${name}: warning: ${warning}`]),
+    ]
   } catch {
-    return 'not tried: the look at it failed'
+    return [`${name}: not tried: the look at it failed`]
   }
 }
 

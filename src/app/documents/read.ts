@@ -14,6 +14,8 @@ import { clientLine } from './notes.ts'
 import { atMost, firstError, propose } from './proposed.ts'
 import { runTests } from './run-tests.ts'
 import { readStored } from './stored.ts'
+import { accountWarning } from './target-accounts.ts'
+import type { TargetAccounts } from './target-accounts.ts'
 
 export const diffDocuments =
   (deps: DocumentDeps): App['diffDocuments'] =>
@@ -97,8 +99,10 @@ export const exportDocuments =
     return done({ revision, documents: stored.map((document) => document.body) })
   }
 
+type WithAccounts = DocumentDeps & { readonly accounts: TargetAccounts }
+
 export const listResources =
-  (deps: DocumentDeps): App['listResources'] =>
+  (deps: WithAccounts): App['listResources'] =>
   async (caller) => {
     const narrow = outOfScope(caller, 'read', 'request', 'review', 'policy')
     if (narrow !== undefined) return narrow
@@ -108,13 +112,14 @@ export const listResources =
   }
 
 export const getResource =
-  (deps: DocumentDeps): App['getResource'] =>
+  (deps: WithAccounts): App['getResource'] =>
   async (caller, name) => {
     const narrow = outOfScope(caller, 'read', 'request', 'review', 'policy')
     if (narrow !== undefined) return narrow
     const snapshot = inForce(deps)
     if ('ok' in snapshot) return snapshot
     const profile = [...snapshot.resources.values()].find((resource) => resource.name === name)
+    if (profile !== undefined) await deps.accounts.soon(profile)
     const [view] = profile === undefined ? [] : await viewsOf(deps, caller, [profile])
     return view === undefined ? refuse('not_found', `resource ${name.slice(0, 63)}`) : done(view)
   }
@@ -129,7 +134,7 @@ export const listTeams =
   }
 
 async function viewsOf(
-  deps: DocumentDeps,
+  deps: WithAccounts,
   caller: Caller,
   profiles: readonly Profile[],
 ): Promise<readonly ResourceView[]> {
@@ -142,6 +147,8 @@ async function viewsOf(
       const twins = (snapshot?.resourcesAt(profile, profile.target.database) ?? []).filter(
         (other) => other.name !== profile.name,
       )
+      const account = deps.accounts.known(profile)
+      const excessive = account && accountWarning(profile, account)
       return {
         profile,
         openGrants: counts.get(profile.name)?.grants ?? 0,
@@ -154,6 +161,7 @@ async function viewsOf(
                 ...(nobody === undefined ? [] : [`${nobody.charAt(0).toUpperCase()}${nobody.slice(1)}.`]),
               ]
             : []),
+          ...(excessive === undefined ? [] : [`${excessive}.`]),
           ...twins.map((other) => `${other.name} is the same database: the stricter of the two profiles counts.`),
           ...overdue(profile, deps.clock.now()),
         ],

@@ -14,6 +14,18 @@ export interface BoundParameters {
   readonly values: readonly { readonly format: number; readonly bytes: Buffer | null }[]
 }
 
+/** The account that Holdpoint signs in with, as the target has it. */
+export interface TargetAccount {
+  readonly role: string
+  /** What it may do beyond the work of sessions, each in words that follow its name: `is a superuser`. Empty: nothing found. */
+  readonly excess: readonly string[]
+  /** Schemas that are not the server's own, and the roles that own what is in them. */
+  readonly schemas: readonly {
+    readonly name: string
+    readonly owners: readonly { readonly role: string; readonly superuser: boolean }[]
+  }[]
+}
+
 /** What Holdpoint does on a target besides carrying sessions. Each call opens or reuses a connection of its own. */
 export interface TargetControl {
   /** Ask the backend to stop its statement. */
@@ -34,7 +46,7 @@ export interface TargetControl {
   probe(
     target: OpenTarget,
   ): Promise<
-    | { readonly ok: true; readonly version: string; readonly superuser: boolean }
+    | { readonly ok: true; readonly version: string; readonly account: TargetAccount }
     | { readonly ok: false; readonly message: string }
   >
   close(): Promise<void>

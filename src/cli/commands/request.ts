@@ -1,13 +1,12 @@
-import { NAMED_VERBS } from '../../domain/verb.ts'
-import type { NamedVerb } from '../../domain/verb.ts'
 import { ApiProblem } from '../../contract/client.ts'
 import { onceDespiteLoss } from '../cli.ts'
 import type { Cli } from '../cli.ts'
 import { durationOf } from '../durations.ts'
-import { EXIT, usage } from '../exit.ts'
+import { EXIT } from '../exit.ts'
 import { oneLine } from '../exposed-text.ts'
 import { afterAsking } from '../after-asking.ts'
 import { optional } from '../optional.ts'
+import { verbsOf } from '../verbs.ts'
 
 interface Input {
   readonly resource: string
@@ -18,7 +17,7 @@ interface Input {
 }
 
 export async function run(cli: Cli, input: Input): Promise<number> {
-  const verbs = [...new Set(input.verb.flatMap((text) => text.split(',')))].map(verbOf)
+  const verbs = verbsOf(input.verb)
   durationOf(input.for, '--for')
   const client = await cli.api()
   const body = {
@@ -39,11 +38,4 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     cli.note(oneLine(error.problem.title))
     return EXIT.ok
   }
-}
-
-function verbOf(text: string): NamedVerb {
-  const verb = NAMED_VERBS.find((one) => one === text)
-  if (verb === undefined)
-    throw usage(`--verb: there is no verb '${oneLine(text)}'`, `Verbs: ${NAMED_VERBS.join(', ')}.`)
-  return verb
 }

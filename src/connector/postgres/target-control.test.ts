@@ -212,7 +212,7 @@ test('tells locks and who waits for them', async () => {
 })
 
 test('says why a target cannot be used, without its password', async () => {
-  expect(await control.probe(target)).toMatchObject({ ok: true, superuser: true })
+  expect(await control.probe(target)).toMatchObject({ ok: true, account: { excess: ['is a superuser'] } })
   const unreachable = await control.probe({ ...target, port: 1 })
   expect(unreachable).toMatchObject({ ok: false, message: expect.stringContaining('connection refused') })
   const nobody = await control.probe({ ...target, database: 'nothing_here' })

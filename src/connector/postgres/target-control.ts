@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { OpenTarget, TargetControl } from '../../app/ports/target.ts'
 import type { Backend } from '../../domain/session/session.ts'
+import { readAccount } from './account.ts'
 import { createConnections } from './connect.ts'
 import { explain } from './estimate.ts'
 import { whyNot } from './probe.ts'
@@ -106,11 +107,7 @@ export function createTargetControl(): TargetControl {
           target,
           target.database,
         )(async (client) => {
-          const { rows } = await client.query<{ version: string; superuser: boolean }>(
-            `select pg_catalog.current_setting('server_version') as version,
-               coalesce((select rolsuper from pg_catalog.pg_roles where rolname = current_user), false) as superuser`,
-          )
-          const [row] = rows
+          const row = await readAccount(client)
           if (row === undefined)
             return { ok: false as const, message: `${target.host}:${target.port} does not answer as PostgreSQL does` }
           const major = Number.parseInt(row.version, 10)
@@ -119,7 +116,7 @@ export function createTargetControl(): TargetControl {
               ok: false as const,
               message: `${target.host}:${target.port} runs PostgreSQL ${row.version}; 15 or newer is needed`,
             }
-          return { ok: true as const, version: row.version, superuser: row.superuser }
+          return { ok: true as const, version: row.version, account: row.account }
         })
       } catch (error) {
         return { ok: false, message: `${target.host}:${target.port} cannot be used: ${whyNot(error)}` }

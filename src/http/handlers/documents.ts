@@ -27,6 +27,7 @@ type Operations =
   | 'explainRequest'
   | 'listResources'
   | 'getResource'
+  | 'getTargetSetup'
   | 'listTeams'
 
 /** `documents_invalid` with every finding, each with its file, line and column. */
@@ -93,6 +94,12 @@ export const documents: Handlers<Operations> = {
   listResources: async ({ app, caller }) =>
     mapped(await app.listResources(caller), (items) => ({ items: items.map(resourceView) })),
   getResource: async ({ app, caller, params }) => mapped(await app.getResource(caller, params.name), resourceView),
+  getTargetSetup: async ({ app, caller, params, query }) =>
+    mapped(await app.getTargetSetup(caller, params.name, query.verbs), ({ verbs, notes, ...rest }) => ({
+      ...rest,
+      verbs: [...verbs],
+      notes: [...notes],
+    })),
   listTeams: async ({ app, caller }) =>
     mapped(await app.listTeams(caller), (teams) => ({
       items: teams.map(({ name, members, lead }) => present({ name, members: [...members], lead })),
