@@ -1,37 +1,28 @@
-import { randomUUID } from 'node:crypto'
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import { createApp, type Readiness } from './app/create-app.ts'
 import { applyApproved } from './app/documents/apply-approved.ts'
-import { keepPolicy } from './app/documents/keeper.ts'
-import { createGatewayApp } from './app/gateway/create-gateway-app.ts'
-import { gatewayVerifiers } from './app/people/gateway-verifiers.ts'
 import { prepareSetup } from './app/people/setup.ts'
-import { createReplica } from './app/reconcile/replica.ts'
 import { type Overdue, startReconciler } from './app/reconcile/start-reconciler.ts'
 import { done } from './app/result.ts'
-import { createClassifier } from './classify/postgres/classifier.ts'
 import { version } from './cli/server.ts'
 import { type Address, type Config, readConfig, type StartFlags } from './config.ts'
+import { openCore } from './core.ts'
 import { createDocumentReader } from './connector/documents/reader.ts'
-import { createCatalogueSource } from './connector/postgres/catalogue-source.ts'
-import { createTargetControl } from './connector/postgres/target-control.ts'
 import { startDemo } from './demo/start-demo.ts'
 import { startDemoTarget } from './demo/target.ts'
 import { jsonSchemas } from './domain/policy/schema.ts'
-import { type Gateway, startPostgresGateway } from './gateway/postgres/listen.ts'
 import { generatedCertificate, loadCertificate } from './gateway/tls.ts'
 import { createHttpServer } from './http/server.ts'
 import { createLog } from './log.ts'
 import { lockFolder } from './store/embedded/lock.ts'
 import { freePort, startEmbedded } from './store/embedded/start-embedded.ts'
-import { createCredentialReader } from './store/credentials.ts'
-import { openKeyring } from './store/keyring.ts'
-import { openStore } from './store/open-store.ts'
 import { reportStartError } from './start-error.ts'
 import { welcome } from './welcome.ts'
+import { carrySessions } from './workers/carry-sessions.ts'
+import { forkWorkers, type Workers } from './workers/start-workers.ts'
 
 export interface Running {
   readonly url: string
@@ -41,70 +32,62 @@ export interface Running {
   stop(): Promise<void>
 }
 
+/** Those who carry the sessions: processes of their own, or this one. */
+type GatewayProcesses = Pick<Workers, 'counts' | 'listening' | 'count' | 'close'>
+
 /** Builds every part in the order in which they need each other; undoes all of it when one fails. */
 export async function boot(config: Config, log: Logger): Promise<Running> {
   await using parts = new AsyncDisposableStack()
   const says = (area: string) => (message: string) => log.info({ area }, message)
-  const onFault = (what: string, err: unknown) => log.error({ err }, `failed: ${what}`)
   const [listen, gatewayAddress] = await Promise.all([settled(config.listen), settled(config.gateway)])
   const baseUrl =
     config.publicUrl ?? `http${config.tls === undefined ? '' : 's'}://${bracketed(listen.host)}:${listen.port}`
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
   accessSync(config.dataDir, constants.W_OK)
 
-  // The store, what keeps its secrets, and the policy in force.
-  const opened = await openStore(await databaseUrl(config, parts, says('store')), says('store'))
-  parts.defer(() => opened.close())
+  // The gateway's processes load their modules while the store opens.
+  const workers =
+    config.gatewayWorkers === 0 ? undefined : forkWorkers(config.gatewayWorkers, log.child({ area: 'gateway' }))
+  parts.defer(() => workers?.close())
+  const { dataDir } = config
+  const storeUrl = await databaseUrl(config, parts, says('store'))
+  const core = await openCore({ databaseUrl: storeUrl, dataDir }, parts, log)
+  const { opened, sealer, keeper, classifier, control, catalogue, readCredential, timer, onFault } = core
   const { store, vital, clock, wake } = opened
-  const sealer = await openKeyring(config.dataDir, process.env, store.secrets)
-  const readCredential = createCredentialReader({ store, sealer, env: process.env, dataDir: config.dataDir })
-  const keeper = await keepPolicy({ store: vital, wake, monotonic: () => performance.now(), log: says('policy') })
-  parts.defer(() => keeper.stop())
-
-  // Eyes and hands on targets.
-  const classifier = await createClassifier()
-  parts.defer(() => classifier.close())
-  const control = createTargetControl()
-  parts.defer(() => control.close())
-  const catalogue = await createCatalogueSource()
-  parts.defer(() => catalogue.close())
   const reader = createDocumentReader()
   parts.defer(() => reader.close())
-
-  // The gateways' side of the application, and what makes things end.
-  const replica = createReplica(vital, () => `${hostname()}-${randomUUID()}`)
-  parts.defer(() => replica.stop())
   const shared = {
     store,
     clock,
     wake,
-    timer: { after },
+    timer,
     policy: () => keeper.current(),
     refreshPolicy: () => keeper.refresh(),
     readCredential,
-    replica,
     baseUrl: () => baseUrl,
     onFault,
   }
-  const gatewayApp = createGatewayApp({ ...shared, vital, verifiers: (user) => gatewayVerifiers(store, user) })
-  parts.defer(() => gatewayApp.close())
-  const reconciler = await startReconciler({
+
+  // What makes things end.
+  const reconciler = startReconciler({
     ...shared,
     store: vital,
     target: control,
-    cuts: gatewayApp.cuts,
     say: (message) => log.warn({ area: 'reconciler' }, message),
   })
   parts.defer(() => reconciler.stop())
 
   // The use cases.
+  let gateway: GatewayProcesses | undefined
   const checks = async (): Promise<Readiness['checks']> => [
     ...(await opened.readiness()),
     check('policy', keeper.current() !== undefined, 'the policy in force has not been confirmed for 2 s'),
     check('reconciler', age(reconciler.status().lastPass, clock.now()) < 10_000, 'no whole pass for 10 s'),
-    // Seen, not failed: taking this process out of service would mend neither.
+    check('gateway', gateway !== undefined && gateway.listening() > 0, 'nobody takes its connections'),
+    // Seen, not failed: taking this process out of service would mend none of them.
+    seen('gateway workers', missingWords(gateway)),
     seen('removals', overdueWords(reconciler.status().overdue, clock.now())),
-    seen('statement record', lostWords(gatewayApp.background.state().lost)),
+    seen('statement record', lostWords(gateway?.counts().lost ?? 0)),
   ]
   const app = createApp({
     ...shared,
@@ -129,13 +112,12 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
 
   // What the world can reach. The gateway's notices point at the API, so that one is first.
   const tls = config.tls === undefined ? undefined : await loadCertificate(config.tls)
-  let gateway: Gateway | undefined
   const http = createHttpServer({
     app,
     info: {
       version: version(),
       demo: config.demo,
-      gateway: () => (gateway === undefined ? undefined : { host: gatewayAddress.host, port: gateway.port }),
+      gateway: () => (gateway === undefined ? undefined : gatewayAddress),
     },
     now: () => clock.now(),
     documentSchemas: jsonSchemas(),
@@ -145,9 +127,9 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     metrics: {
       gauges: async () => ({
         pendingRequests: (await store.requests.openCounts()).reduce((sum, { pending }) => sum + pending, 0),
-        openSessions: gateway?.connections() ?? 0,
+        openSessions: gateway?.counts().connections ?? 0,
         overdueGrants: reconciler.status().overdue.length,
-        lostStatements: gatewayApp.background.state().lost,
+        lostStatements: gateway?.counts().lost ?? 0,
       }),
     },
     publicUrl: baseUrl,
@@ -155,17 +137,21 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   })
   parts.defer(() => http.close())
   await http.listen(listen.host, listen.port)
-  gateway = await startPostgresGateway({
-    app: gatewayApp,
-    classifier,
-    catalogue,
-    control,
-    tls: tls ?? (await generatedCertificate(path.join(config.dataDir, 'tls'), [gatewayAddress.host, hostname()])),
+  const atGateway = {
     ...gatewayAddress,
-    log: log.child({ area: 'gateway' }),
-  })
-  const { port: gatewayPort } = gateway
-  parts.defer(() => gateway.close())
+    baseUrl,
+    tls: tls ?? (await generatedCertificate(path.join(dataDir, 'tls'), [gatewayAddress.host, hostname()])),
+  }
+  if (workers === undefined) {
+    const carrying = await carrySessions(core, { ...atGateway, log: log.child({ area: 'gateway' }) })
+    gateway = { ...carrying, count: 1, listening: () => 1 }
+  } else {
+    const { cert, key } = atGateway.tls
+    await workers.start({ ...atGateway, tls: { cert, key }, databaseUrl: storeUrl, dataDir, logLevel: config.logLevel })
+    gateway = workers
+  }
+  const { port: gatewayPort } = gatewayAddress
+  parts.defer(() => gateway?.close())
 
   const setupCode = await prepareSetup({ store })
   let banner = welcome({ url: baseUrl, gateway: { host: gatewayAddress.host, port: gatewayPort }, setupCode })
@@ -174,7 +160,6 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     parts.defer(() => target.stop())
     // Its sessions end before it does, and read why.
     parts.defer(() => gateway?.close())
-    const { dataDir } = config
     banner = await startDemo({
       app,
       target,
@@ -248,11 +233,9 @@ function overdueWords(overdue: readonly Overdue[], now: number): string | undefi
     ? undefined
     : `${overdue.length} overdue: the target has not confirmed the end of access, the oldest for ${Math.round((now - oldest) / 1_000)} s`
 }
+function missingWords(gateway: GatewayProcesses | undefined): string | undefined {
+  const missing = gateway === undefined ? 0 : gateway.count - gateway.listening()
+  return missing === 0 ? undefined : `${missing} of ${gateway?.count} are being started again`
+}
 const lostWords = (lost: number): string | undefined =>
   lost === 0 ? undefined : `${lost} statements since the start could not be kept`
-
-function after(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
-}

@@ -1,4 +1,4 @@
-import { homedir } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
 import path from 'node:path'
 
 export interface Address {
@@ -14,6 +14,8 @@ export interface Config {
   readonly databaseUrl?: string
   readonly listen: Address
   readonly gateway: Address
+  /** Processes that take the gateway's connections between them; 0: the server does it itself. */
+  readonly gatewayWorkers: number
   /** What links in notices begin with. Follows the API's address when absent. */
   readonly publicUrl?: string
   readonly demo: boolean
@@ -28,6 +30,7 @@ export interface StartFlags {
   readonly data?: string
   readonly listen?: string
   readonly gateway?: string
+  readonly gatewayWorkers?: string
   readonly publicUrl?: string
   readonly demo?: boolean
   readonly tlsCert?: string
@@ -58,6 +61,21 @@ function parseAddress(what: string, text: string): Address {
   return { host: found[1] ?? found[2] ?? '127.0.0.1', port }
 }
 
+/** More than these open more connections to the store than they are worth; who has the cores may ask for them. */
+const WORKERS_UNASKED = 8
+const MOST_WORKERS = 127
+
+/** One a core, where the system can share a port between processes. */
+function parseWorkers(text: string | undefined): number {
+  if (text === undefined) return process.platform === 'linux' ? Math.min(availableParallelism(), WORKERS_UNASKED) : 1
+  const count = Number(text)
+  if (!/^\d{1,3}$/.test(text) || count > MOST_WORKERS)
+    throw new ConfigError(`--gateway-workers: '${text}' is not a number from 0 to ${MOST_WORKERS}`)
+  if (count > 1 && process.platform !== 'linux')
+    throw new ConfigError('--gateway-workers: more than one process on a port is known to work on Linux only')
+  return count
+}
+
 /** @throws ConfigError */
 export function readConfig(flags: StartFlags, env: NodeJS.ProcessEnv): Config {
   const demo = flags.demo ?? false
@@ -85,6 +103,7 @@ export function readConfig(flags: StartFlags, env: NodeJS.ProcessEnv): Config {
     dataDir: path.resolve(flags.data ?? env['HP_DATA'] ?? defaultDataDir(env, demo)),
     listen,
     gateway,
+    gatewayWorkers: parseWorkers(flags.gatewayWorkers ?? env['HP_GATEWAY_WORKERS']),
     demo,
     trustedProxies: (env['HP_TRUSTED_PROXIES'] ?? '').split(',').filter((part) => part !== ''),
     logLevel,

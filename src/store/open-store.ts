@@ -24,10 +24,13 @@ export interface OpenStore {
 /** Connections that are kept for `vital`. */
 const VITAL = 4
 
-/** Migrates the database, then opens everything that lives in it. Throws SchemaMismatch when a newer Holdpoint was here. */
-export async function openStore(url: string, log: (message: string) => void): Promise<OpenStore> {
+/**
+ * Migrates the database, then opens everything that lives in it. Throws SchemaMismatch when a newer Holdpoint was here.
+ * @param connections for `store`; the database's own default when left out.
+ */
+export async function openStore(url: string, log: (message: string) => void, connections?: number): Promise<OpenStore> {
   await migrate(url)
-  const database = openDatabase({ url, log })
+  const database = openDatabase({ url, log, ...(connections === undefined ? {} : { connections }) })
   const apart = openDatabase({ url, log, connections: VITAL })
   const wake = openWake(url, log)
   let clock: StoreClock

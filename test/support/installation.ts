@@ -99,6 +99,8 @@ export async function installation(
   options: {
     readonly documents?: readonly string[]
     readonly tables?: readonly string[]
+    /** 0, so in this process, when left out. */
+    readonly gatewayWorkers?: number
     /** `warn` when left out. */
     readonly logLevel?: 'trace'
   } = {},
@@ -118,6 +120,7 @@ export async function installation(
       databaseUrl: store.url,
       listen: { host: '127.0.0.1', port: 0 },
       gateway: { host: '127.0.0.1', port: 0 },
+      gatewayWorkers: options.gatewayWorkers ?? 0,
       demo: false,
       trustedProxies: [],
       logLevel: 'warn',

@@ -6,6 +6,7 @@ import type { GatewayPart } from '../../src/app/gateway/create-gateway-app.ts'
 import type { HoldInput } from '../../src/app/ports/gateway.ts'
 import type { Store } from '../../src/app/ports/store.ts'
 import type { OpenTarget, TargetControl } from '../../src/app/ports/target.ts'
+import { startHeartbeat } from '../../src/app/reconcile/heartbeat.ts'
 import { createReplica } from '../../src/app/reconcile/replica.ts'
 import type { Replica } from '../../src/app/reconcile/replica.ts'
 import { startReconciler } from '../../src/app/reconcile/start-reconciler.ts'
@@ -206,7 +207,8 @@ export async function requestsWorld(): Promise<RequestsWorld> {
       const gateway = createGatewayApp({ ...shared, verifiers, baseUrl })
       const say = (message: string): void => void faults.push(message)
       const target = targetControl(database.url)
-      const reconciler = await startReconciler({ ...shared, target, cuts: gateway.cuts, say })
+      const heartbeat = await startHeartbeat({ ...shared, cuts: gateway.cuts })
+      const reconciler = startReconciler({ ...shared, target, say })
       const process: Process = {
         gateway,
         reconciler,
@@ -214,6 +216,7 @@ export async function requestsWorld(): Promise<RequestsWorld> {
         faults,
         async kill() {
           processes.delete(process)
+          await heartbeat.stop()
           await reconciler.stop()
           await gateway.close()
         },

@@ -1,13 +1,11 @@
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import type { CredentialSource } from '../../domain/profile/profile.ts'
-import type { Cuts } from '../gateway/cuts.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { TargetControl } from '../ports/target.ts'
 import type { Timer } from '../ports/timer.ts'
 import type { Wake } from '../ports/wake.ts'
 import type { Result } from '../result.ts'
-import type { Replica } from './replica.ts'
 
 /** What the reconciler needs. Made in boot. */
 export interface ReconcilerDeps {
@@ -16,10 +14,8 @@ export interface ReconcilerDeps {
   readonly wake: Wake
   readonly timer: Timer
   readonly policy: () => Snapshot | undefined
-  readonly replica: Replica
   readonly target: Pick<TargetControl, 'terminate' | 'isGone'>
   readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>
-  readonly cuts: Pick<Cuts, 'check' | 'cutAll' | 'endStrays'>
   readonly onFault: (what: string, error: unknown) => void
   /** One line for whoever runs this: a target is away, or back. */
   readonly say: (message: string) => void

@@ -3,6 +3,7 @@ import type { Instant } from '../../domain/time.ts'
 import { createBurying } from './bury.ts'
 import { createClearing } from './clear.ts'
 import type { ReconcilerDeps } from './deps.ts'
+import { every } from './every.ts'
 import { decideStale, endDisabled, endRevoked, expireGrants, expireRequests } from './expire.ts'
 
 /** A grant whose removal the target has not confirmed in time. Retried for ever; somebody should look. */
@@ -20,7 +21,7 @@ export interface Reconciler {
     readonly lastPass: Instant | undefined
     readonly overdue: readonly Overdue[]
   }
-  /** Stops passing, waits for what runs. The process's row is ended by whoever owns it. */
+  /** Stops passing, waits for what runs. */
   stop(): Promise<void>
 }
 
@@ -33,10 +34,8 @@ const OVERDUE_MS = 15_000
  * What should have ended, ends: level-triggered, every second, on every replica, by the database's clock, and sooner
  * when woken or when something is due. Every step asks what is true now and changes it under a lock only if it still
  * is, so any number of replicas may run it at once and a kill at any point loses nothing.
- *
- * Registers this process (`replica.start`) before it resolves, so that sessions may be opened.
  */
-export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler> {
+export function startReconciler(deps: ReconcilerDeps): Reconciler {
   const clearing = createClearing(deps)
   const burying = createBurying(deps)
   let lastPass: Instant | undefined
@@ -45,18 +44,9 @@ export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler>
   let cancel: (() => void) | undefined
   let running: Promise<void> | undefined
   let wanted = false
-  let cancelBeat: (() => void) | undefined
-  let beating: Promise<void> | undefined
 
-  const beat = async (): Promise<void> => {
-    if (await deps.replica.beat()) return
-    // Others took this process for dead and have closed its sessions: nothing of them may go on here.
-    deps.cuts.cutAll({ why: 'this gateway had lost touch with the store', reason: 'cut' })
-    await deps.replica.start()
-  }
   const steps: readonly (readonly [string, () => Promise<void>])[] = [
     ['expiring grants', () => expireGrants(deps)],
-    ['looking for sessions to cut', () => deps.cuts.check()],
     ['expiring requests', () => expireRequests(deps)],
     ['deciding again', () => decideStale(deps)],
     ['ending what disabled people had', () => endDisabled(deps)],
@@ -114,20 +104,8 @@ export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler>
     if (running === undefined) schedule(SOONEST_MS)
   }
 
-  /** On a timer of its own: a long pass must not look like death. */
-  const beatLoop = async (): Promise<void> => {
-    try {
-      await beat()
-      await deps.cuts.endStrays()
-      await burying.listen()
-    } catch (error) {
-      deps.onFault('the heartbeat', error)
-    }
-    if (!stopped) cancelBeat = deps.timer.after(EVERY_MS, () => void (beating = beatLoop()))
-  }
-
-  await deps.replica.start()
-  cancelBeat = deps.timer.after(EVERY_MS, () => void (beating = beatLoop()))
+  // On a timer of its own, since it counts on a second between two looks.
+  const listening = every(deps, EVERY_MS, 'listening for heartbeats', () => burying.listen())
   const stops = ['grant/', 'revision', 'account/'].map((prefix) => deps.wake.subscribe(prefix, heard))
   schedule(SOONEST_MS)
   return {
@@ -140,12 +118,10 @@ export async function startReconciler(deps: ReconcilerDeps): Promise<Reconciler>
     async stop() {
       stopped = true
       cancel?.()
-      cancelBeat?.()
       for (const stop of stops) stop()
       await running
-      await beating
+      await listening.stop()
       cancel?.()
-      cancelBeat?.()
       await clearing.idle()
     },
   }

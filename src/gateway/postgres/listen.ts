@@ -8,6 +8,7 @@ import type { TargetControl } from '../../app/ports/target.ts'
 import type { Classifier } from '../../classify/postgres/shape.ts'
 import { encodeTold } from '../../wire/postgres/encode.ts'
 import { CancelKeys } from './cancel-keys.ts'
+import type { CancelElsewhere } from './cancel-keys.ts'
 import { serve } from './serve.ts'
 import { fatal } from './told.ts'
 import { welcome } from './welcome.ts'
@@ -49,11 +50,15 @@ export interface GatewayOptions {
   readonly port: number
   readonly log: GatewayLog
   readonly limits?: Partial<GatewayLimits>
+  /** Set when several processes take the port's connections between them. */
+  readonly shared?: { readonly worker: number; readonly reusePort: boolean; readonly elsewhere: CancelElsewhere }
 }
 export interface Gateway {
   readonly port: number
   /** Open client connections, for metrics. */
   connections(): number
+  /** A CancelRequest that reached another worker. */
+  cancel(pid: number, secret: Buffer): void
   /** Refuses new connections, cuts the open ones, and resolves once every session is closed. Safe to repeat. */
   close(): Promise<void>
 }
@@ -62,7 +67,7 @@ export interface Gateway {
 export async function startPostgresGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...GATEWAY_LIMITS, ...options.limits }
   const tls = createSecureContext({ minVersion: 'TLSv1.2', ...options.tls })
-  const keys = new CancelKeys()
+  const keys = new CancelKeys(options.shared?.worker, options.shared?.elsewhere)
   const closing = new AbortController()
   const guests = new Set<Promise<void>>()
   const sockets = new Set<Socket>()
@@ -111,7 +116,8 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, () => {
+    const { host, port, shared } = options
+    server.listen({ host, port, reusePort: shared?.reusePort ?? false }, () => {
       server.off('error', reject)
       resolve()
     })
@@ -120,6 +126,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => sockets.size,
+    cancel: (pid, secret) => void keys.use(pid, secret),
     async close() {
       closing.abort()
       if (server.listening) server.close()

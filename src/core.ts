@@ -1,0 +1,64 @@
+import type { CatalogueSource } from './app/ports/catalogue.ts'
+import type { TargetControl } from './app/ports/target.ts'
+import type { Timer } from './app/ports/timer.ts'
+import { keepPolicy, type PolicyKeeper } from './app/documents/keeper.ts'
+import type { Sealer } from './app/ports/secrets.ts'
+import { createClassifier } from './classify/postgres/classifier.ts'
+import type { Classifier } from './classify/postgres/shape.ts'
+import { createCatalogueSource } from './connector/postgres/catalogue-source.ts'
+import { createTargetControl } from './connector/postgres/target-control.ts'
+import type { Logger } from 'pino'
+import { createCredentialReader } from './store/credentials.ts'
+import { openKeyring } from './store/keyring.ts'
+import { openStore, type OpenStore } from './store/open-store.ts'
+
+/** What the server and each of its gateway processes open alike: the store, the policy, and eyes and hands on targets. */
+export interface Core {
+  readonly opened: OpenStore
+  readonly sealer: Sealer
+  readonly keeper: PolicyKeeper
+  readonly classifier: Classifier
+  readonly control: TargetControl
+  readonly catalogue: CatalogueSource
+  readonly readCredential: ReturnType<typeof createCredentialReader>
+  readonly timer: Timer
+  readonly onFault: (what: string, error: unknown) => void
+}
+
+/** Everything opened is closed by `parts`, also when this rejects half-way. */
+export async function openCore(
+  options: { readonly databaseUrl: string; readonly dataDir: string; readonly connections?: number },
+  parts: AsyncDisposableStack,
+  log: Logger,
+): Promise<Core> {
+  const says = (area: string) => (message: string) => log.info({ area }, message)
+  const opened = await openStore(options.databaseUrl, says('store'), options.connections)
+  parts.defer(() => opened.close())
+  const { store, vital, wake } = opened
+  const sealer = await openKeyring(options.dataDir, process.env, store.secrets)
+  const keeper = await keepPolicy({ store: vital, wake, monotonic: () => performance.now(), log: says('policy') })
+  parts.defer(() => keeper.stop())
+  const classifier = await createClassifier()
+  parts.defer(() => classifier.close())
+  const control = createTargetControl()
+  parts.defer(() => control.close())
+  const catalogue = await createCatalogueSource()
+  parts.defer(() => catalogue.close())
+  return {
+    opened,
+    sealer,
+    keeper,
+    classifier,
+    control,
+    catalogue,
+    readCredential: createCredentialReader({ store, sealer, env: process.env, dataDir: options.dataDir }),
+    timer: { after },
+    onFault: (what, err) => log.error({ err }, `failed: ${what}`),
+  }
+}
+
+function after(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  timer.unref()
+  return () => clearTimeout(timer)
+}

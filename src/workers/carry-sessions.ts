@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { SecureContextOptions } from 'node:tls'
+import type { Logger } from 'pino'
+import { createGatewayApp } from '../app/gateway/create-gateway-app.ts'
+import { gatewayVerifiers } from '../app/people/gateway-verifiers.ts'
+import { startHeartbeat } from '../app/reconcile/heartbeat.ts'
+import { createReplica } from '../app/reconcile/replica.ts'
+import type { Core } from '../core.ts'
+import { type GatewayOptions, startPostgresGateway } from '../gateway/postgres/listen.ts'
+import type { Counts } from './messages.ts'
+
+/** The gateways of one process. */
+export interface Carrying {
+  counts(): Counts
+  cancel(pid: number, secret: Buffer): void
+  /** Cuts every session and resolves once all are closed and what ran is recorded. Safe to repeat. */
+  close(): Promise<void>
+}
+
+export interface CarryOptions extends Pick<GatewayOptions, 'host' | 'port' | 'shared'> {
+  readonly tls: SecureContextOptions
+  /** What links in notices begin with. */
+  readonly baseUrl: string
+  readonly log: Logger
+}
+
+/**
+ * Everything that a process needs to carry sessions, from the row that says that it lives to the socket that listens.
+ * Rejects, with nothing left open, when the address cannot be had.
+ */
+export async function carrySessions(core: Core, options: CarryOptions): Promise<Carrying> {
+  await using parts = new AsyncDisposableStack()
+  const { keeper, opened, classifier, catalogue, control } = core
+  const { store, vital, clock, wake } = opened
+  const replica = createReplica(vital, () => `${hostname()}-${randomUUID()}`)
+  parts.defer(() => replica.stop())
+  const app = createGatewayApp({
+    ...core,
+    store,
+    vital,
+    clock,
+    wake,
+    replica,
+    policy: () => keeper.current(),
+    refreshPolicy: () => keeper.refresh(),
+    verifiers: (user) => gatewayVerifiers(store, user),
+    baseUrl: () => options.baseUrl,
+  })
+  parts.defer(() => app.close())
+  const heartbeat = await startHeartbeat({ ...core, replica, cuts: app.cuts })
+  parts.defer(() => heartbeat.stop())
+  const gateway = await startPostgresGateway({ app, classifier, catalogue, control, ...options })
+  parts.defer(() => gateway.close())
+  const all = parts.move()
+  let closed: Promise<void> | undefined
+  return {
+    counts: () => ({ connections: gateway.connections(), lost: app.background.state().lost }),
+    cancel: (pid, secret) => gateway.cancel(pid, secret),
+    close: () => (closed ??= all.disposeAsync()),
+  }
+}

@@ -1,0 +1,34 @@
+/** What the server tells one of its gateway processes. Goes through a pipe that only the two have; never through argv. */
+export type ToWorker =
+  | ({ readonly kind: 'start' } & StartOrder)
+  /** A CancelRequest that reached another worker. */
+  | { readonly kind: 'cancel'; readonly pid: number; readonly secret: Uint8Array }
+  | { readonly kind: 'stop' }
+
+export interface StartOrder {
+  /** Counts from 0; part of the cancel keys that it issues. */
+  readonly worker: number
+  readonly databaseUrl: string
+  readonly dataDir: string
+  readonly baseUrl: string
+  readonly host: string
+  readonly port: number
+  /** Others listen on the same port. */
+  readonly reusePort: boolean
+  /** PEM. */
+  readonly tls: { readonly cert: string; readonly key: string }
+  readonly logLevel: string
+}
+
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly message: string; readonly code?: string }
+  | { readonly kind: 'cancel'; readonly pid: number; readonly secret: Uint8Array }
+  | ({ readonly kind: 'counts' } & Counts)
+
+export interface Counts {
+  /** Open client connections. */
+  readonly connections: number
+  /** Statements that could not be recorded since its start. */
+  readonly lost: number
+}

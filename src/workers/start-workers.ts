@@ -1,0 +1,167 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import type { Counts, FromWorker, StartOrder, ToWorker } from './messages.ts'
+
+/** The worker's entry: `worker.ts` beside this file, or `worker.js` when built. */
+const ENTRY = fileURLToPath(new URL(`worker${path.extname(import.meta.url)}`, import.meta.url))
+/** One that dies at once is not started again at once; the wait doubles up to the longest. */
+const SOONEST_MS = 100
+const LATEST_MS = 10_000
+/** One that lived this long had not failed at its start. */
+const SETTLED_MS = 30_000
+/** For sessions to end in order; a worker that takes longer is killed. */
+const STOP_MS = 10_000
+
+/** The gateway's processes, as the server sees them. */
+export interface Workers {
+  /** Resolves once every one of them listens; rejects with the first reason why one cannot. */
+  start(order: Omit<StartOrder, 'worker' | 'reusePort'>): Promise<void>
+  counts(): Counts
+  /** How many of them listen now. */
+  listening(): number
+  readonly count: number
+  /** Every session is closed when it resolves. Safe to repeat. */
+  close(): Promise<void>
+}
+
+interface Worker {
+  child: ChildProcess | undefined
+  listening: boolean
+  counts: Counts
+  /** Of those before it in this place. */
+  lostBefore: number
+  startedAt: number
+  wait: number
+  timer: NodeJS.Timeout | undefined
+}
+
+/**
+ * Start `count` processes, which load their modules while the server opens its store, and wait for `start`. From then
+ * on a process that ends is started again. Its sessions are gone with it: their clients read a closed connection, the
+ * target ends their backends, and the reconciler closes what the store has of them.
+ */
+export function forkWorkers(count: number, log: Logger): Workers {
+  const workers: Worker[] = []
+  let order: Omit<StartOrder, 'worker' | 'reusePort'> | undefined
+  let closing = false
+  let closed: Promise<void> | undefined
+
+  const tell = (worker: Worker | undefined, message: ToWorker): void => {
+    // One that is about to end does not hear it, which its end says.
+    if (worker?.child?.connected === true) worker.child.send(message, () => undefined)
+  }
+  const launch = (worker: Worker, failed?: (reason: Error) => void, ready?: () => void): void => {
+    const index = workers.indexOf(worker)
+    const child = fork(ENTRY, [], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    worker.child = child
+    worker.startedAt = performance.now()
+    child.on('error', (err) => log.error({ err, worker: index }, 'a gateway worker could not be reached'))
+    child.on('message', (message: FromWorker) => {
+      switch (message.kind) {
+        case 'ready':
+          worker.listening = true
+          ready?.()
+          break
+        case 'failed': {
+          const reason = Object.assign(new Error(message.message), { code: message.code })
+          if (failed === undefined) log.error({ worker: index, err: reason }, 'a gateway worker could not start')
+          failed?.(reason)
+          child.kill('SIGKILL')
+          break
+        }
+        case 'cancel':
+          tell(workers[message.pid >>> 24], message)
+          break
+        case 'counts':
+          worker.counts = message
+          break
+        default:
+          message satisfies never
+      }
+    })
+    child.on('exit', (code, signal) => {
+      worker.child = undefined
+      worker.listening = false
+      worker.lostBefore += worker.counts.lost
+      worker.counts = { connections: 0, lost: 0 }
+      failed?.(new Error(`a gateway worker ended at once (${signal ?? code})`))
+      if (closing) return
+      log.error({ worker: index, code, signal }, 'a gateway worker ended, and its sessions with it; starting another')
+      worker.wait =
+        performance.now() - worker.startedAt > SETTLED_MS ? SOONEST_MS : Math.min(worker.wait * 2, LATEST_MS)
+      worker.timer = setTimeout(() => {
+        launch(worker)
+        if (order !== undefined) give(worker, order)
+      }, worker.wait)
+    })
+  }
+  const give = (worker: Worker, of: NonNullable<typeof order>): void =>
+    tell(worker, { kind: 'start', ...of, worker: workers.indexOf(worker), reusePort: count > 1 })
+
+  for (let i = 0; i < count; i++) {
+    workers.push({
+      child: undefined,
+      listening: false,
+      counts: { connections: 0, lost: 0 },
+      lostBefore: 0,
+      startedAt: 0,
+      wait: SOONEST_MS / 2,
+      timer: undefined,
+    })
+  }
+  const started = Promise.all(
+    workers.map((worker) => new Promise<void>((resolve, reject) => launch(worker, reject, resolve))),
+  )
+  // Nobody may be waiting for it yet, or ever.
+  started.catch(() => undefined)
+
+  const stop = async (worker: Worker): Promise<void> => {
+    clearTimeout(worker.timer)
+    const { child } = worker
+    if (child === undefined) return
+    const gone = once(child, 'exit')
+    tell(worker, { kind: 'stop' })
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+    await gone
+    clearTimeout(late)
+  }
+  return {
+    count,
+    async start(of) {
+      if (count > 1) await mustBeFree(of.host, of.port)
+      order = of
+      for (const worker of workers) give(worker, of)
+      await started
+    },
+    counts: () => ({
+      connections: workers.reduce((sum, { counts }) => sum + counts.connections, 0),
+      lost: workers.reduce((sum, { counts, lostBefore }) => sum + counts.lost + lostBefore, 0),
+    }),
+    listening: () => workers.filter((worker) => worker.listening).length,
+    close() {
+      closing = true
+      closed ??= Promise.all(workers.map(stop)).then(() => undefined)
+      return closed
+    },
+  }
+}
+
+/**
+ * Processes that share a port share it with anybody who does the same, another installation of the same account
+ * included: nobody may listen there yet. @throws EADDRINUSE and its like.
+ */
+async function mustBeFree(host: string, port: number): Promise<void> {
+  const server = createServer()
+  server.listen({ host, port })
+  await once(server, 'listening')
+  server.close()
+  await once(server, 'close')
+}

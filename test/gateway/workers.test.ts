@@ -1,0 +1,153 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import pg from 'pg'
+import { encodeCancelRequest } from '../../src/wire/postgres/startup.ts'
+import { installation, RULES, type Installation } from '../support/installation.ts'
+
+/*
+ * The gateway's processes as they run in production: several on one port, started and watched by the server.
+ */
+
+let at: Installation
+
+beforeAll(async () => {
+  at = await installation({
+    gatewayWorkers: 2,
+    documents: [`${RULES}---\nkind: Rule\nname: runs\non: {resource: shop-db, verbs: [exec]}\nallow: {}\n`],
+  })
+})
+afterAll(() => at[Symbol.asyncDispose]())
+
+interface Signed {
+  readonly client: pg.Client
+  readonly key: { readonly pid: number; readonly secret: Buffer }
+  /** Which process carries it, as its cancel key says. */
+  readonly worker: number
+}
+
+async function signIn(): Promise<Signed> {
+  const client = new pg.Client(at.connection)
+  client.on('error', () => undefined)
+  let key = { pid: 0, secret: Buffer.alloc(0) }
+  const line = (client as unknown as { connection: NodeJS.EventEmitter }).connection
+  line.on('backendKeyData', ({ processID, secretKey }: { processID: number; secretKey: number }) => {
+    const secret = Buffer.alloc(4)
+    secret.writeInt32BE(secretKey)
+    key = { pid: processID, secret }
+  })
+  await client.connect()
+  return { client, key, worker: key.pid >>> 24 }
+}
+
+/** Sessions until each process carries at least one; the kernel chooses. */
+async function onBoth(): Promise<readonly Signed[]> {
+  const all: Signed[] = []
+  while (new Set(all.map(({ worker }) => worker)).size < 2) all.push(await signIn())
+  return all
+}
+const leave = (all: readonly Signed[]): Promise<unknown> => Promise.all(all.map(({ client }) => client.end()))
+
+function cancel({ pid, secret }: Signed['key']): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(at.connection.port, '127.0.0.1', () => socket.end(encodeCancelRequest(pid, secret)))
+    socket.on('error', () => undefined)
+    socket.resume().once('close', () => resolve())
+  })
+}
+
+async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const found = await look()
+    if (found !== undefined) return found
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
+const check = async (name: string) => {
+  const { checks } = (await (await fetch(`${at.running.url}/readyz`)).json()) as {
+    checks: { name: string; ok: boolean; detail?: string }[]
+  }
+  return checks.find((one) => one.name === name)
+}
+
+test('every process holds, releases and carries the same policy', async () => {
+  const all = await onBoth()
+  for (const { client } of all) {
+    const held = client.query("INSERT INTO carts VALUES (1, 'kept')")
+    await at.approve()
+    expect((await held).rowCount).toBe(1)
+  }
+  expect(await at.target.query('SELECT FROM carts')).toHaveLength(all.length)
+  await leave(all)
+})
+
+test('a cancel finds its session, whichever process its connection reaches', async () => {
+  const all = await onBoth()
+  for (const { client, key } of all) {
+    // Which process a connection reaches is chance: of ten and more, both are.
+    for (let i = 0; i < 5; i++) {
+      const slow = client.query('SELECT pg_sleep(600)')
+      const failed = expect(slow).rejects.toMatchObject({ code: '57014' })
+      await until(async () => {
+        const [row] = await at.target.query(
+          "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND state = 'active'",
+        )
+        return row
+      })
+      await cancel(key)
+      await failed
+    }
+    expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+  }
+  await leave(all)
+})
+
+test('a wrong secret cancels nothing, in any process', async () => {
+  const all = await onBoth()
+  const held = all.map(({ client }) => client.query('DELETE FROM carts'))
+  for (const { key } of all) {
+    const secret = Buffer.from(key.secret.map((byte) => byte ^ 0xff))
+    for (let i = 0; i < 6; i++) await cancel({ pid: key.pid, secret })
+    await cancel({ pid: -key.pid, secret: key.secret })
+  }
+  for (const _ of held) await at.approve()
+  await Promise.all(held)
+  await leave(all)
+})
+
+test('one that is killed takes its own sessions with it and nobody else’s, and is there again', async () => {
+  const all = await onBoth()
+  const [victim] = all
+  const ended = new Promise((resolve) => victim?.client.once('end', resolve))
+  const pids = await workerPids()
+  expect(pids).toHaveLength(2)
+  process.kill(pids[victim?.worker ?? 0] ?? 0, 'SIGKILL')
+  await ended
+  const survivor = all.find(({ worker }) => worker !== victim?.worker)
+  expect((await survivor?.client.query('SELECT 1 AS one'))?.rows).toEqual([{ one: 1 }])
+  await until(async () => ((await check('gateway workers'))?.detail === undefined ? true : undefined))
+  expect((await workerPids()).toSorted()).not.toEqual(pids.toSorted())
+  const again = await onBoth()
+  await leave(again)
+  // What the store had of the dead one's sessions is closed by those who live.
+  await until(async () => {
+    const rows = await at.store.query("SELECT FROM session WHERE state = 'closed' AND why = 'gateway_died'")
+    return rows.length > 0 || undefined
+  })
+  await leave(all.filter(({ worker }) => worker !== victim?.worker))
+}, 60_000)
+
+/** In the order in which they were started, which is that of their numbers. */
+async function workerPids(): Promise<number[]> {
+  const found: { pid: number; started: number }[] = []
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')
+    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (Number(fields[1]) === process.pid && line.includes('workers/worker')) {
+      found.push({ pid: Number(name), started: Number(fields[19]) })
+    }
+  }
+  return found.toSorted((a, b) => a.started - b.started || a.pid - b.pid).map(({ pid }) => pid)
+}
