@@ -208,7 +208,9 @@ async function databaseUrl(
     parts.defer(lockFolder(config.dataDir))
     return config.databaseUrl
   }
-  const embedded = await startEmbedded({ dataDir: config.dataDir, log })
+  // Twenty for each process, and some for whoever looks at it.
+  const settings = { max_connections: String(80 + 20 * (config.gatewayWorkers + 1)) }
+  const embedded = await startEmbedded({ dataDir: config.dataDir, settings, log })
   parts.defer(() => embedded.stop())
   return embedded.url
 }
