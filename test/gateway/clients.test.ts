@@ -6,7 +6,7 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { installation } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
-import { testServer } from '../support/database.ts'
+import { targetServers, testServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 
 /** The clients people have, unchanged: what they print through the gateway is what they print without it. */
@@ -33,63 +33,11 @@ on: {resource: shop-db, verbs: [admin]}
 allow: {}
 `
 
-let world: Installation
-let direct: TestDatabase
-let folder: string
-beforeAll(async () => {
-  world = await installation({ documents: [RULES], tables: [] })
-  direct = await testServer()
-  folder = await mkdtemp(path.join(tmpdir(), 'hp-clients-'))
-})
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true })
-  await direct.close()
-  await world[Symbol.asyncDispose]()
-})
-afterEach(() => expect(world.logged).toEqual([]))
-
 interface Ran {
   readonly code: number
   readonly out: string
   readonly err: string
 }
-const run = (
-  program: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-  input = '',
-): Promise<Ran> =>
-  new Promise((resolve) => {
-    const child = execFile(
-      program,
-      args,
-      {
-        cwd: folder,
-        maxBuffer: 1 << 28,
-        env: { PATH: process.env['PATH'], HOME: folder, PGAPPNAME: 'test', ...env },
-      },
-      (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    )
-    child.stdin?.end(input)
-  })
-const through = (more: Readonly<Record<string, string>> = {}) => ({
-  PGHOST: '127.0.0.1',
-  PGPORT: String(world.connection.port),
-  PGUSER: 'ana',
-  PGPASSWORD: world.connection.password,
-  PGDATABASE: 'shop-db',
-  PGSSLMODE: 'disable',
-  ...more,
-})
-const past = () => ({
-  PGHOST: '127.0.0.1',
-  PGPORT: String(direct.target.port),
-  PGUSER: direct.target.user,
-  PGPASSWORD: direct.target.password,
-  PGDATABASE: direct.target.database,
-  PGSSLMODE: 'disable',
-})
-
 const SCRIPT = `\\set ON_ERROR_STOP off
 \\pset pager off
 CREATE TABLE carts (id int PRIMARY KEY, note text NOT NULL, at timestamptz DEFAULT '2026-01-01 00:00:00+00');
@@ -155,48 +103,102 @@ DROP TABLE carts, again;
 \\conninfo_none
 `
 
-describe.runIf(has('psql'))('psql', () => {
-  it('prints the same, whatever it is asked', async () => {
-    const args = ['-X', '-a', '--no-password']
-    const expected = await run('psql', args, past(), SCRIPT)
-    const got = await run('psql', args, through(), SCRIPT)
-    // Process ids of notifications are the target's own in both.
-    const plain = (text: string) =>
-      text
-        .replaceAll(/PID \d+/g, 'PID')
-        .replaceAll(/^\w{3} .* \(every/gm, '(every')
-        .replaceAll(/LOCATION: .*/g, '')
-    expect(plain(got.err)).toBe(plain(expected.err))
-    expect(plain(got.out)).toBe(plain(expected.out))
-    expect(got.code).toBe(expected.code)
+describe.each(targetServers())('PostgreSQL $version', ({ url }) => {
+  let world: Installation
+  let direct: TestDatabase
+  let folder: string
+  beforeAll(async () => {
+    world = await installation({ documents: [RULES], tables: [], server: url })
+    direct = await testServer(url)
+    folder = await mkdtemp(path.join(tmpdir(), 'hp-clients-'))
   })
-
-  it('verifies the generated certificate with verify-full', async () => {
-    const root = path.join(world.dataDir, 'tls', 'gateway-tls.crt')
-    const verified = through({ PGSSLMODE: 'verify-full', PGSSLROOTCERT: root })
-    expect(await run('psql', ['-XAtc', 'SELECT 1'], verified)).toEqual({ code: 0, out: '1\n', err: '' })
-    const wrong = await run('psql', ['-XAtc', 'SELECT 1'], through({ PGSSLMODE: 'verify-full' }))
-    expect(wrong.code).toBe(2)
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true })
+    await direct.close()
+    await world[Symbol.asyncDispose]()
   })
-})
+  afterEach(() => expect(world.logged).toEqual([]))
 
-describe.runIf(has('pgbench'))('pgbench', () => {
-  it('runs in its three modes, and leaves what it leaves without the gateway', async () => {
-    const sums: string[] = []
-    for (const env of [past(), through()]) {
-      const made = await run('pgbench', ['-i', '-s', '1', '-q'], env)
-      expect([made.code, made.err.includes('error')]).toEqual([0, false])
-      for (const mode of ['simple', 'extended', 'prepared']) {
-        const ran = await run('pgbench', ['-M', mode, '-c', '2', '-t', '40', '--random-seed=7', '-n'], env)
-        expect([mode, ran.code, ran.err]).toEqual([mode, 0, expect.not.stringMatching(/error|abort/)])
-        expect(ran.out).toContain('number of transactions actually processed: 80/80')
-      }
-      const db = env.PGPORT === String(world.connection.port) ? world.target : direct
-      const [row] = await db.query<{ n: string; t: string }>(
-        'SELECT count(*)::text AS n, (SELECT sum(abalance)::text FROM pgbench_accounts) AS t FROM pgbench_history',
+  const run = (
+    program: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    input = '',
+  ): Promise<Ran> =>
+    new Promise((resolve) => {
+      const child = execFile(
+        program,
+        args,
+        {
+          cwd: folder,
+          maxBuffer: 1 << 28,
+          env: { PATH: process.env['PATH'], HOME: folder, PGAPPNAME: 'test', ...env },
+        },
+        (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
       )
-      sums.push(`${row?.n} ${row?.t}`)
-    }
-    expect(sums[1]).toBe(sums[0])
-  }, 60_000)
+      child.stdin?.end(input)
+    })
+  const through = (more: Readonly<Record<string, string>> = {}) => ({
+    PGHOST: '127.0.0.1',
+    PGPORT: String(world.connection.port),
+    PGUSER: 'ana',
+    PGPASSWORD: world.connection.password,
+    PGDATABASE: 'shop-db',
+    PGSSLMODE: 'disable',
+    ...more,
+  })
+  const past = () => ({
+    PGHOST: '127.0.0.1',
+    PGPORT: String(direct.target.port),
+    PGUSER: direct.target.user,
+    PGPASSWORD: direct.target.password,
+    PGDATABASE: direct.target.database,
+    PGSSLMODE: 'disable',
+  })
+
+  describe.runIf(has('psql'))('psql', () => {
+    it('prints the same, whatever it is asked', async () => {
+      const args = ['-X', '-a', '--no-password']
+      const expected = await run('psql', args, past(), SCRIPT)
+      const got = await run('psql', args, through(), SCRIPT)
+      // Process ids of notifications are the target's own in both.
+      const plain = (text: string) =>
+        text
+          .replaceAll(/PID \d+/g, 'PID')
+          .replaceAll(/^\w{3} .* \(every/gm, '(every')
+          .replaceAll(/LOCATION: .*/g, '')
+      expect(plain(got.err)).toBe(plain(expected.err))
+      expect(plain(got.out)).toBe(plain(expected.out))
+      expect(got.code).toBe(expected.code)
+    })
+
+    it('verifies the generated certificate with verify-full', async () => {
+      const root = path.join(world.dataDir, 'tls', 'gateway-tls.crt')
+      const verified = through({ PGSSLMODE: 'verify-full', PGSSLROOTCERT: root })
+      expect(await run('psql', ['-XAtc', 'SELECT 1'], verified)).toEqual({ code: 0, out: '1\n', err: '' })
+      const wrong = await run('psql', ['-XAtc', 'SELECT 1'], through({ PGSSLMODE: 'verify-full' }))
+      expect(wrong.code).toBe(2)
+    })
+  })
+
+  describe.runIf(has('pgbench'))('pgbench', () => {
+    it('runs in its three modes, and leaves what it leaves without the gateway', async () => {
+      const sums: string[] = []
+      for (const env of [past(), through()]) {
+        const made = await run('pgbench', ['-i', '-s', '1', '-q'], env)
+        expect([made.code, made.err.includes('error')]).toEqual([0, false])
+        for (const mode of ['simple', 'extended', 'prepared']) {
+          const ran = await run('pgbench', ['-M', mode, '-c', '2', '-t', '40', '--random-seed=7', '-n'], env)
+          expect([mode, ran.code, ran.err]).toEqual([mode, 0, expect.not.stringMatching(/error|abort/)])
+          expect(ran.out).toContain('number of transactions actually processed: 80/80')
+        }
+        const db = env.PGPORT === String(world.connection.port) ? world.target : direct
+        const [row] = await db.query<{ n: string; t: string }>(
+          'SELECT count(*)::text AS n, (SELECT sum(abalance)::text FROM pgbench_accounts) AS t FROM pgbench_history',
+        )
+        sums.push(`${row?.n} ${row?.t}`)
+      }
+      expect(sums[1]).toBe(sums[0])
+    }, 60_000)
+  })
 })

@@ -23,13 +23,16 @@ export interface TestDatabase {
 }
 
 /** A fresh database with the current schema. */
-export const testDatabase = (): Promise<TestDatabase> => create(TEMPLATE)
+export const testDatabase = (): Promise<TestDatabase> => create(inject('serverUrl'), TEMPLATE)
 
-/** A fresh, empty database, to stand behind a gateway or a connector as a target. */
-export const testServer = (): Promise<TestDatabase> => create('template0')
+/** A fresh, empty database, to stand behind a gateway or a connector as a target. `url`: of one of `targetServers`. */
+export const testServer = (url = inject('serverUrl')): Promise<TestDatabase> => create(url, 'template0')
 
-async function create(template: string): Promise<TestDatabase> {
-  const admin = new URL(inject('serverUrl'))
+/** Every server that can be a target here, for `describe.each`: the embedded 18, and 15 or what the machine's packages have. */
+export const targetServers = (): readonly { readonly version: string; readonly url: string }[] => inject('servers')
+
+async function create(server: string, template: string): Promise<TestDatabase> {
+  const admin = new URL(server)
   admin.pathname = '/postgres'
   const name = `t_${randomBytes(8).toString('hex')}`
   // Cloning is refused for the moment in which another worker clones; STRATEGY makes that moment short.

@@ -99,6 +99,8 @@ export async function installation(
   options: {
     readonly documents?: readonly string[]
     readonly tables?: readonly string[]
+    /** The server behind `shop-db`, one of `targetServers`; the embedded one when left out. */
+    readonly server?: string
     /** 0, so in this process, when left out. */
     readonly gatewayWorkers?: number
     /** `warn` when left out. */
@@ -108,7 +110,7 @@ export async function installation(
   await using parts = new AsyncDisposableStack()
   const dataDir = await mkdtemp(path.join(tmpdir(), 'hp-installation-'))
   parts.defer(() => rm(dataDir, { recursive: true, force: true }))
-  const [store, target] = await Promise.all([testDatabase(), testServer()])
+  const [store, target] = await Promise.all([testDatabase(), testServer(options.server)])
   parts.defer(() => store.close())
   parts.defer(() => target.close())
   for (const table of options.tables ?? ['CREATE TABLE carts (id int, note text)']) await target.query(table)

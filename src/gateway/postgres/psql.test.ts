@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { PrincipalId } from '../../domain/ids.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { testServer } from '../../../test/support/database.ts'
+import { targetServers, testServer } from '../../../test/support/database.ts'
 import type { TestDatabase } from '../../../test/support/database.ts'
 import { gatewayWorld } from '../../../test/support/gateway-world.ts'
 import type { GatewayWorld } from '../../../test/support/gateway-world.ts'
@@ -10,12 +10,12 @@ import type { GatewayWorld } from '../../../test/support/gateway-world.ts'
 const hasPsql = spawnSync('psql', ['--version']).status === 0
 if (!hasPsql) process.stderr.write('psql.test.ts: skipped, there is no psql on this machine\n')
 
-describe.skipIf(!hasPsql)('psql through the gateway', () => {
+describe.skipIf(!hasPsql).each(targetServers())('psql through the gateway to PostgreSQL $version', ({ url }) => {
   let db: TestDatabase
   let world: GatewayWorld
 
   beforeEach(async () => {
-    db = await testServer()
+    db = await testServer(url)
     await db.query('CREATE TABLE carts (id int PRIMARY KEY, age_days int)')
     await db.query('INSERT INTO carts SELECT i, i FROM generate_series(1, 200) i')
     world = await gatewayWorld({ ...db.target, sslmode: 'disable', ...withoutSocket })
