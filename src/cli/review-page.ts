@@ -1,3 +1,4 @@
+import { unusualSettings } from '../domain/request/session-settings.ts'
 import { poolWords } from '../domain/request/requirement-words.ts'
 import type { AccessRequest, Cli, Resource } from './cli.ts'
 import { exposeLines, hasExposed, oneLine } from './exposed-text.ts'
@@ -85,6 +86,12 @@ function renderStatement(cli: Cli, subject: Statement): string {
         oneLine(
           `encoding ${state.encoding}, time zone ${state.timeZone}, standard_conforming_strings ${state.standardConformingStrings ? 'on' : 'off'}`,
         ),
+      ],
+      [
+        'settings',
+        unusualSettings(state.settings)
+          .map(([name, value]) => oneLine(`${name} = '${value}'`))
+          .join('\n'),
       ],
       ['temporary', state.temporaryObjects.map(oneLine).join(', ')],
       [

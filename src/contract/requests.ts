@@ -65,6 +65,10 @@ export const Subject = z
         standardConformingStrings: z.boolean(),
         inTransaction: z.boolean(),
         temporaryObjects: z.array(z.string()),
+        settings: z
+          .record(z.string(), z.string())
+          .optional()
+          .meta({ description: 'Parameters that say how literals are read, what fires and where things are put' }),
       }),
       locks: z
         .object({ held: z.array(z.object({ object: z.string(), mode: z.string() })), waiters: z.int() })

@@ -32,7 +32,7 @@ describe('statement digest', () => {
       statementDigest({ ...base, state: { ...base.state, temporaryObjects: ['b', 'a'] } }),
     )
     expect(statementDigest(base)).toMatch(/^[0-9a-f]{64}$/)
-    expect(statementDigest(base)).toBe('5c9ec1cc7b050301bc090afba71a1651735c8addffbb0e3fbe6c4d88b84020de')
+    expect(statementDigest(base)).toBe('8ba5221c291a352dd3a6ba28d6cd56c40b0ba386e55d52b965c4c869663b1b69')
   })
 
   it('differs when anything that the target would be asked differs', () => {
@@ -58,6 +58,8 @@ describe('statement digest', () => {
           { standardConformingStrings: false },
           { inTransaction: true },
           { temporaryObjects: ['a'] },
+          { settings: { DateStyle: 'SQL, DMY' } },
+          { settings: { DateStyle: 'SQL, MDY' } },
         ] as const
       ).map((changed) => ({ ...base, state: { ...base.state, ...changed } })),
     ]

@@ -17,6 +17,8 @@ import type { NamedVerb } from './verb.ts'
  * A change of any field's meaning raises `v`.
  */
 const VERSION = 1
+/** 2: the session's settings are in it. */
+const STATEMENT_VERSION = 2
 
 /** A bound parameter as it will be sent: NULL is no bytes, and differs from none. */
 export interface BoundParameter {
@@ -49,6 +51,7 @@ const bytes = (value: Uint8Array) => ({ bytes: value.length, sha256: bytesToHex(
 /** One statement in one session. Two inputs have one digest only if the target would be asked for the very same thing. */
 export function statementDigest(of: StatementIdentity): Digest {
   return hash({
+    v: STATEMENT_VERSION,
     kind: 'statement',
     resource: of.resource,
     principal: of.principal,
@@ -66,6 +69,7 @@ export function statementDigest(of: StatementIdentity): Digest {
       standardConformingStrings: of.state.standardConformingStrings,
       inTransaction: of.state.inTransaction,
       temporaryObjects: [...of.state.temporaryObjects].sort(),
+      settings: { ...of.state.settings },
     },
   })
 }

@@ -348,11 +348,21 @@ admin | SET SESSION AUTHORIZATION ana
 admin | SET SESSION AUTHORIZATION DEFAULT
 admin | RESET SESSION AUTHORIZATION
 admin | SET session_replication_role = replica
-admin | SET row_security = off
+connect | SET row_security = off
+connect | SET check_function_bodies = false
+connect | SET default_table_access_method = heap
+connect | SET array_nulls = off
+admin | SET transform_null_equals = on
+admin | SET synchronous_commit = off
+admin | SET backslash_quote = on
+admin | SET createrole_self_grant = 'set'
+admin | SET client_connection_check_interval = 0
+admin | SET exit_on_error = on
+admin | RESET session_replication_role
 admin | SET app.tenant = '7'
 admin | SET local_preload_libraries = 'x'
 admin | SET log_statement = 'none'
-admin | SET default_tablespace = x
+connect | SET default_tablespace = x
 admin | SET nothing_known = 1
 admin | ALTER SYSTEM SET work_mem = 1
 unknown | CREATE TABLE x AS EXECUTE p

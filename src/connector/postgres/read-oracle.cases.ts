@@ -217,7 +217,7 @@ select set_config('work' || '_mem', '5MB', false)
 select set_config('a.b', 'c', false)
 select set_config('log_statement', 'all', false)
 select set_config('lo_compat_privileges', 'on', false)
-select set_config('row_security', 'off', false)
+select set_config('transform_null_equals', 'on', false)
 update pg_settings set setting = '9MB' where name = 'work_mem'
 select query_to_xml_and_xmlschema('select evil()', true, true, '')
 select query_to_xmlschema('select evil()', true, true, '')
@@ -326,13 +326,13 @@ set log_min_duration_statement = 0
 set track_activities = off
 set track_functions = 'all'
 set lo_compat_privileges = on
-set temp_tablespaces = ''
+set transform_null_equals = on
 set dynamic_library_path = '/tmp'
 set local_preload_libraries = ''
 set allow_system_table_mods = on
-set row_security = off
+set session_replication_role = 'replica'
 set zero_damaged_pages = on
-set check_function_bodies = off
+set backslash_quote = on
 set deadlock_timeout = '5s'
 set my.custom = 'x'
 comment on table carts is 'x'

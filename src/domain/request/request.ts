@@ -23,6 +23,8 @@ export interface SessionState {
   readonly inTransaction: boolean
   /** Names of temporary objects made in this session. */
   readonly temporaryObjects: readonly string[]
+  /** Those of `MEANINGFUL_SETTINGS`, by name. Absent in what was asked before they were looked at. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 /** Locks that the waiting transaction holds, and who waits behind them; read when the hold began. */

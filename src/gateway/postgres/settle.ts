@@ -92,6 +92,12 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
       }
       return desk.ended ? GONE : { kind: 'go', work, decision, leave: undefined }
     }
+    if (state.unsure && line.status !== 'failed') {
+      // What people are shown is what the session is: look before, and decide again by what was seen.
+      if (asked.protocol === 'simple' && line.unsynced) return refused(notUnderstood(SYNC_FIRST))
+      if (!(await look(desk))) return desk.ended ? GONE : refused(failure('the state of the session could not be read'))
+      continue
+    }
     if (why !== undefined) desk.tell(notice(`${why}; asking again`))
     const result = await askPeople(desk, asked, work, actions, decision, bench)
     if (desk.ended || result.kind === 'gone') return GONE

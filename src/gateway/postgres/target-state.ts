@@ -1,12 +1,14 @@
 import type { SessionEffect } from '../../classify/postgres/shape.ts'
 import type { SessionState } from '../../domain/request/request.ts'
+import { MEANINGFUL_SETTINGS } from '../../domain/request/session-settings.ts'
 
 /** Parameters whose value gives a statement its meaning, and which the target does not always report by itself. */
 const MEANINGFUL = new Set(['search_path', 'role', 'session_authorization'])
 
 /**
  * Everything that gives a text its meaning, asked in one row. Names and operators are qualified: the session's own
- * search path may hide any of them.
+ * search path may hide any of them. The last column asks nothing: RESET ALL and DISCARD ALL take back what
+ * connect-target.ts has set, by which the server ends what runs when this process has died.
  */
 export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), current_user::pg_catalog.text,
  pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('TimeZone'),
@@ -24,7 +26,11 @@ export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), cu
   OR EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())
   OR EXISTS (SELECT FROM pg_catalog.pg_operator o WHERE o.oprnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()))::pg_catalog.text,
  pg_catalog.array_to_json(ARRAY(SELECT pg_catalog.json_build_array(s.name, s.statement)
-   FROM pg_catalog.pg_prepared_statements s))::pg_catalog.text`
+   FROM pg_catalog.pg_prepared_statements s))::pg_catalog.text,
+ (SELECT pg_catalog.json_object_agg(n, pg_catalog.current_setting(n, true)) FROM pg_catalog.unnest('{${Object.keys(MEANINGFUL_SETTINGS).join(',')}}'::pg_catalog.text[]) n)::pg_catalog.text,
+ CASE WHEN pg_catalog.current_setting('client_connection_check_interval') OPERATOR(pg_catalog.=) '0'
+   AND pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'
+   THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END`
 
 /** Undefined for what is not JSON: the target is not trusted to answer what it was asked. */
 export function readJson(text: string): unknown {
@@ -48,8 +54,12 @@ export class TargetState {
   temporaryCode = false
   /** Given by the client, told to reviewers. */
   reason: string | undefined
+  /** `MEANINGFUL_SETTINGS`, as last read. */
+  settings: Readonly<Record<string, string>> = {}
   /** Must be read again before the next statement is decided. */
   stale = true
+  /** Settings that no name depends on may be others: must be read again before anything is shown to people. */
+  unsure = true
   /** The target's own catalogue may have changed through this session. */
   catalogueStale = false
   /** It did, in a transaction that is still open: no other connection sees how, so no name is trusted until it ends. */
@@ -68,6 +78,7 @@ export class TargetState {
   /** Something was done whose effect is only known by looking. */
   doubt(): void {
     this.stale = true
+    this.unsure = true
     this.catalogueStale = true
     this.changedInside = true
     this.#setInside = true
@@ -85,6 +96,7 @@ export class TargetState {
    */
   transactionOver(quiet: boolean): void {
     if (this.#meaningInside) this.stale = true
+    if (this.#setInside) this.unsure = true
     if (quiet) this.changedInside = false
   }
 
@@ -102,11 +114,13 @@ export class TargetState {
           this.#meaningInside = true
         }
         this.#setInside = true
+        this.unsure = true
         break
       case 'reset_all':
       case 'discard_all':
         this.reason = undefined
         this.stale = true
+        this.unsure = true
         this.#setInside = true
         this.#meaningInside = true
         break
@@ -114,7 +128,7 @@ export class TargetState {
       case 'rollback':
       case 'savepoint':
       case 'other_transaction':
-        if (this.#setInside) this.stale = true
+        if (this.#setInside) this.stale = this.unsure = true
         break
       case 'temporary':
       case 'unseen':
@@ -133,7 +147,7 @@ export class TargetState {
 
   /** A statement failed: what it or its transaction had set may be undone. */
   failed(): void {
-    if (this.#setInside) this.stale = true
+    if (this.#setInside) this.stale = this.unsure = true
   }
 
   /** The target reports a parameter. Answers in words when the session cannot go on with it. */
@@ -153,7 +167,7 @@ export class TargetState {
 
   /** Takes in the one row of STATE_QUERY. False when it is not what was asked for. */
   read(row: readonly (string | null)[] | undefined, inTransaction: boolean): boolean {
-    const [searchPath, role, encoding, timeZone, strings, reason, objects, code] = row ?? []
+    const [searchPath, role, encoding, timeZone, strings, reason, objects, code, , settings] = row ?? []
     if (typeof searchPath !== 'string' || typeof role !== 'string' || typeof encoding !== 'string') return false
     if (typeof timeZone !== 'string' || typeof strings !== 'string' || typeof objects !== 'string') return false
     this.searchPath = searchPath
@@ -163,10 +177,15 @@ export class TargetState {
     this.standardConformingStrings = strings === 'on'
     const names = readJson(objects)
     if (!Array.isArray(names)) return false
+    const listed = readJson(settings ?? '')
+    if (typeof listed !== 'object' || listed === null || Array.isArray(listed)) return false
+    // What this server does not know is null.
+    this.settings = Object.fromEntries(Object.entries(listed).filter(([, value]) => typeof value === 'string'))
     this.temporaryObjects = names.map(String)
     this.temporaryCode = code !== 'false'
     if (typeof reason === 'string' && reason !== '') this.reason = reason
     this.stale = false
+    this.unsure = false
     if (!inTransaction) {
       this.#setInside = false
       this.#meaningInside = false
@@ -184,6 +203,7 @@ export class TargetState {
       standardConformingStrings: this.standardConformingStrings,
       inTransaction,
       temporaryObjects: this.temporaryObjects,
+      settings: this.settings,
     }
   }
 }

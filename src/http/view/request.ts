@@ -61,7 +61,11 @@ const statementSubject = (subject: StatementSubject): StatementView =>
     text: subject.text,
     parameters: [...subject.parameters],
     actions: subject.actions.map(factsView),
-    state: { ...subject.state, temporaryObjects: [...subject.state.temporaryObjects] },
+    state: present({
+      ...subject.state,
+      temporaryObjects: [...subject.state.temporaryObjects],
+      settings: subject.state.settings === undefined ? undefined : { ...subject.state.settings },
+    }),
     locks: subject.locks === undefined ? undefined : { held: [...subject.locks.held], waiters: subject.locks.waiters },
     notCovered: [...subject.notCovered],
   })
