@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { connectPostgres } from '../src/cli/pg-connection.ts'
@@ -12,21 +12,29 @@ export interface Bouncer {
   stop(): Promise<void>
 }
 
+export interface BouncerTarget {
+  /** An address, or the folder of a Unix socket. */
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+  /** A file with certificate and key, for clients that ask for TLS. */
+  readonly tls?: string
+}
+
 /** PgBouncer in front of `target`: session pooling, SCRAM on both sides, the same user and password. */
-export async function startBouncer(
-  program: string,
-  target: {
-    readonly host: string
-    readonly port: number
-    readonly user: string
-    readonly password: string
-    readonly database: string
-  },
-): Promise<Bouncer> {
+export async function startBouncer(program: string, target: BouncerTarget): Promise<Bouncer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdpoint-bench-'))
   const port = await freePort()
   const { host, user, password, database } = target
+  const files = ['', 'users.txt', 'pgbouncer.ini']
   writeFileSync(path.join(folder, 'users.txt'), `"${user}" "${password}"\n`, { mode: 0o600 })
+  if (target.tls !== undefined) {
+    copyFileSync(target.tls, path.join(folder, 'tls.pem'))
+    files.push('tls.pem')
+  }
+  const tls = `client_tls_sslmode = allow\nclient_tls_key_file = ${folder}/tls.pem\nclient_tls_cert_file = ${folder}/tls.pem\n`
   writeFileSync(
     path.join(folder, 'pgbouncer.ini'),
     `[databases]
@@ -44,11 +52,10 @@ ignore_startup_parameters = extra_float_digits
 log_connections = 0
 log_disconnections = 0
 logfile = ${folder}/pgbouncer.log
-`,
+${target.tls === undefined ? '' : tls}`,
   )
-  const account = unprivileged()
-  if (account !== undefined)
-    for (const name of ['', 'users.txt', 'pgbouncer.ini']) chownSync(path.join(folder, name), account.uid, account.gid)
+  const account = unprivileged(host)
+  if (account !== undefined) for (const name of files) chownSync(path.join(folder, name), account.uid, account.gid)
   const child = spawn(program, [path.join(folder, 'pgbouncer.ini')], { ...account, stdio: 'ignore', cwd: folder })
   let ended = false
   child.on('error', () => (ended = true))
@@ -75,9 +82,13 @@ logfile = ${folder}/pgbouncer.log
   return { port, pid: child.pid, stop }
 }
 
-/** PgBouncer refuses to run as root. */
-function unprivileged(): { uid: number; gid: number } | undefined {
+/** PgBouncer refuses to run as root: it runs as whoever may enter the socket's folder. */
+function unprivileged(host: string): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
+  if (host.startsWith('/')) {
+    const { uid, gid } = statSync(host)
+    if (uid !== 0) return { uid, gid }
+  }
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .find((one) => one.startsWith('nobody:'))

@@ -4,6 +4,7 @@ import { measureDecide } from './decide.ts'
 import { KEYS, RULE_COUNTS } from './figures.ts'
 import type { Figures } from './figures.ts'
 import { measureGateway } from './gateway.ts'
+import { measureIdle } from './memory.ts'
 import { measureLapse, measureRelease, measureStarts } from './times.ts'
 
 const { values } = parseArgs({
@@ -42,6 +43,14 @@ for (const count of RULE_COUNTS) {
 await part('start', async () => {
   const { cold, warm } = await measureStarts(Number(values.rounds))
   figures.set('start.cold_ms', cold).set('start.warm_ms', warm)
+})
+await part('memory', async () => {
+  // A server of its own, which has done nothing else.
+  await using world = await openWorld()
+  await world.start()
+  const mib = await measureIdle(world)
+  if (mib === undefined) say('memory: null, this system does not tell how much memory a process has')
+  else figures.set('memory.idle1000_mib', mib)
 })
 if (['release', 'lapse', 'gateway'].some(wants)) {
   await using world = await openWorld()
