@@ -2,7 +2,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import pg from 'pg'
+import { pino } from 'pino'
 import { encodeCancelRequest } from '../../src/wire/postgres/startup.ts'
+import { forkWorkers } from '../../src/workers/start-workers.ts'
 import { installation, RULES, type Installation } from '../support/installation.ts'
 
 /*
@@ -112,6 +114,23 @@ test('a wrong secret cancels nothing, in any process', async () => {
   for (const _ of held) await at.approve()
   await Promise.all(held)
   await leave(all)
+})
+
+test('a second installation does not share the port without a word', async () => {
+  const others = forkWorkers(2, pino({ level: 'silent' }))
+  const { host, port } = at.connection
+  const order = {
+    host,
+    port,
+    baseUrl: '',
+    databaseUrl: '',
+    dataDir: '',
+    tls: { cert: '', key: '' },
+    logLevel: 'silent',
+  }
+  await expect(others.start(order)).rejects.toMatchObject({ code: 'EADDRINUSE', port })
+  expect(others.listening()).toBe(0)
+  await others.close()
 })
 
 test('one that is killed takes its own sessions with it and nobody else’s, and is there again', async () => {
