@@ -16,15 +16,15 @@ const NOTHING_ADDED: TargetCatalogue = {
 export const DEFAULT_SEARCH_PATH = '"$user", public'
 
 /** A text as the gateway would take it in a session that has just begun. */
-export const classifyText = (
+export const classifyText = async (
   classifier: Classifier,
   resource: ResourceName,
   sql: string,
   catalogue: TargetCatalogue = NOTHING_ADDED,
-): Work =>
+): Promise<Work> =>
   planWork(
     resource,
-    classifier.classify(sql, catalogue, catalogue.searchPath ?? DEFAULT_SEARCH_PATH),
+    await classifier.classifyLater(sql, catalogue, catalogue.searchPath ?? DEFAULT_SEARCH_PATH),
     () => undefined,
     undefined,
   )

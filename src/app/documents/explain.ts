@@ -103,7 +103,7 @@ class Desk {
   async #statement(scope: PolicyScope, sql: string, context: Context, given: Estimate | undefined): Promise<Explained> {
     const { profile } = scope
     const look = await this.#look(scope)
-    const work = classifyText(this.#deps.classifier, profile.name, sql, look.catalogue)
+    const work = await classifyText(this.#deps.classifier, profile.name, sql, look.catalogue)
     const notes: string[] = []
     if (work.because !== undefined) notes.push(work.because)
     if (work.refused !== undefined) {

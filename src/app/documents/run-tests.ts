@@ -23,7 +23,7 @@ export async function runTests(
 ): Promise<readonly TestOutcome[]> {
   const outcomes: TestOutcome[] = []
   for (const { name, body, path, line } of tests) {
-    const differences = runTest(snapshot, body, classifier)
+    const differences = await runTest(snapshot, body, classifier)
     outcomes.push({
       name,
       ...(path === undefined ? {} : { path }),
@@ -36,7 +36,11 @@ export async function runTests(
   return outcomes
 }
 
-function runTest(snapshot: PolicySnapshot, { given, expect }: TestBody, classifier: Classifier): readonly string[] {
+async function runTest(
+  snapshot: PolicySnapshot,
+  { given, expect }: TestBody,
+  classifier: Classifier,
+): Promise<readonly string[]> {
   const principal = snapshot.people.get(given.principal as PrincipalId)
   if (principal === undefined) return [`principal: nobody is called ${given.principal}`]
   const resource = given.resource as ResourceName
@@ -50,7 +54,7 @@ function runTest(snapshot: PolicySnapshot, { given, expect }: TestBody, classifi
           actions: [{ resource, verb: given.verb ?? ('connect' as const), facts: {} }],
           because: undefined,
         }
-      : classifyText(classifier, resource, given.sql)
+      : await classifyText(classifier, resource, given.sql)
   const context: Context = {
     now: given.at === undefined ? A_MONDAY : Date.parse(given.at),
     sourceAddress: '127.0.0.1',

@@ -16,7 +16,7 @@ const NOTHING_ADDED: TargetCatalogue = {
 }
 let classifier: Classifier
 beforeAll(async () => {
-  classifier = await createClassifier()
+  classifier = await createClassifier({ atOnce: 512 * 1024 })
 })
 afterAll(() => classifier.close())
 

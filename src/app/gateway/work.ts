@@ -77,6 +77,13 @@ export function planWork(
   const actions: Action[] = []
   // A text may say the same thing ten thousand times; it is decided once.
   const decided = new Set<string>()
+  /** Statements that are alike share their facts. */
+  const texts = new Map<StatementShape['facts'], string>()
+  const written = (facts: StatementShape['facts']): string => {
+    const text = texts.get(facts) ?? JSON.stringify(facts)
+    texts.set(facts, text)
+    return text
+  }
   const verbs = new Set<Verb>()
   const objects = new Set<string>()
   let because: string | undefined
@@ -107,7 +114,7 @@ export function planWork(
     const needs: readonly Verb[] = doubtful === undefined ? shape.verbs : ['unknown']
     for (const verb of needs) {
       verbs.add(verb)
-      const what = classified.statements.length === 1 ? verb : `${verb} ${JSON.stringify(sql)}`
+      const what = classified.statements.length === 1 ? verb : `${verb} ${written(sql)}`
       if (decided.has(what)) continue
       decided.add(what)
       actions.push({ resource, verb, facts: { sql } })

@@ -74,15 +74,21 @@ const NUMBER =
 /** Cut `text` into tokens, comments and white space left out. Never fails: what is not closed runs to the end. */
 export function scan(text: string): Token[] {
   const tokens: Token[] = []
+  eachToken(text, (kind, start, end) => tokens.push({ kind, start, end }))
+  return tokens
+}
+
+/** As `scan`, one at a time: the tokens of a text of megabytes would take more room than all else about it. */
+export function eachToken(text: string, take: (kind: TokenKind, start: number, end: number) => void): void {
   let i = 0
   const push = (kind: TokenKind, past: number): void => {
     const end = Math.min(past, text.length)
-    tokens.push({ kind, start: i, end })
+    take(kind, i, end)
     i = end
   }
   for (;;) {
     i = skip(text, i).at
-    if (i >= text.length) return tokens
+    if (i >= text.length) return
     const c = text.charCodeAt(i)
     const next = text.charCodeAt(i + 1)
     if (c === QUOTE) push('string', endOfString(text, i, false))
@@ -123,15 +129,15 @@ export function scan(text: string): Token[] {
 }
 
 /** The text with every literal replaced by `?`. Works on any text, so it is also what may be kept of a text that the grammar refuses. */
-export function normalise(text: string, tokens: readonly Token[] = scan(text)): string {
-  let out = ''
+export function normalise(text: string): string {
+  const parts: string[] = []
   let from = 0
-  for (const token of tokens) {
-    if (token.kind !== 'string' && token.kind !== 'number') continue
-    out += `${text.slice(from, token.start)}?`
-    from = token.end
-  }
-  return from === 0 ? text : out + text.slice(from)
+  eachToken(text, (kind, start, end) => {
+    if (kind !== 'string' && kind !== 'number') return
+    parts.push(text.slice(from, start), '?')
+    from = end
+  })
+  return from === 0 ? text : parts.join('') + text.slice(from)
 }
 
 const SET_OPERATION = /^(?:union|intersect|except)$/i

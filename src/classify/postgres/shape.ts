@@ -41,8 +41,11 @@ export type Classified =
     }
   /** The grammar refuses it. The server would too, or knows more than we do: held as unknown. */
   | { readonly kind: 'syntax_error'; readonly message: string }
-  /** Too long, too deep, or the parser failed: held as unknown, and says that it was a failure. */
-  | { readonly kind: 'failed'; readonly message: string }
+  /**
+   * Too long, too deep, or the parser failed: held as unknown, and says that it was a failure. `later`: it was not
+   * tried, because it would take long; ask `classifyLater`.
+   */
+  | { readonly kind: 'failed'; readonly message: string; readonly later?: true }
 
 /**
  * What the target has beyond PostgreSQL's own catalogue, read by a connection of Holdpoint's own.
@@ -103,5 +106,7 @@ export interface Classifier {
    * @param searchPath the session's effective search_path as the target prints it.
    */
   classify(text: string, catalogue: TargetCatalogue | undefined, searchPath: string): Classified
+  /** The same, and a long or deep text is read too, by a thread. Never rejects, and remembers what it found. */
+  classifyLater(text: string, catalogue: TargetCatalogue | undefined, searchPath: string): Promise<Classified>
   close(): void
 }

@@ -71,6 +71,9 @@ export class Extended {
     const desk = this.#desk
     const { kept } = desk
     if (kept === undefined) return true
+    // A text that a thread reads was not known yet when it was thought to need this.
+    const { verbs } = await desk.judge.workLater(kept.text, kept.types)
+    if (desk.ended || !verbs.some((verb) => RUNS_IN_ANALYSIS.has(verb))) return !desk.ended
     const verdict = await settle(desk, { protocol: 'extended', text: kept.text, types: kept.types, bind: undefined })
     if (verdict.kind === 'refused') await desk.refuse(verdict.told, 'extended', true)
     if (verdict.kind !== 'go') {

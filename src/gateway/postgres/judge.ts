@@ -66,8 +66,36 @@ export class Judge {
    * @param types those that Parse declared for its parameters.
    */
   work(text: string, types: readonly number[] = []): Work {
-    const catalogue = this.#state.catalogueOpen ? undefined : this.#watch?.current()
-    const classified = this.#classifier.classify(text, catalogue, this.#state.searchPath)
+    const catalogue = this.#catalogue()
+    return this.#plan(this.#classifier.classify(text, catalogue, this.#state.searchPath), types, catalogue)
+  }
+
+  /** The same, also of a text that is so long or deep that a thread reads it. By the catalogue as it is afterwards. */
+  async workLater(text: string, types: readonly number[] = []): Promise<Work> {
+    for (let left = 3; ; left--) {
+      const catalogue = this.#catalogue()
+      const { searchPath } = this.#state
+      const classified = await this.#classifier.classifyLater(text, catalogue, searchPath)
+      for (const effect of classified.kind === 'statements'
+        ? new Set(classified.statements.map((one) => one.effect))
+        : []) {
+        const prepared = effect.kind === 'execute' ? this.#prepared.get(effect.name) : undefined
+        if (prepared !== undefined) await this.#classifier.classifyLater(prepared.text, catalogue, searchPath)
+      }
+      const now = this.#catalogue()
+      if (now?.version === catalogue?.version && this.#state.searchPath === searchPath)
+        return this.#plan(classified, types, now)
+      if (left > 0) continue
+      const message = 'the catalogue of the target changed again and again while the text was read'
+      return this.#plan({ kind: 'failed', message }, types, now)
+    }
+  }
+
+  #catalogue(): TargetCatalogue | undefined {
+    return this.#state.catalogueOpen ? undefined : this.#watch?.current()
+  }
+
+  #plan(classified: Classified, types: readonly number[], catalogue: TargetCatalogue | undefined): Work {
     const doubt = this.#state.temporaryCode
       ? 'temporary objects of this session may run code under known names'
       : undefined

@@ -231,6 +231,8 @@ describe('a name keeps the meaning that was decided', () => {
           ...real,
           classify: (text, ...rest) =>
             text.includes('odd') ? { kind: 'syntax_error', message: 'odd' } : real.classify(text, ...rest),
+          classifyLater: async (text, ...rest) =>
+            text.includes('odd') ? { kind: 'syntax_error', message: 'odd' } : real.classify(text, ...rest),
         },
       },
     )

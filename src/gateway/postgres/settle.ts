@@ -27,7 +27,8 @@ export function clearAtOnce(desk: Desk, text: string, types?: readonly number[])
   const { judge } = desk
   const { state } = desk.of
   const work = judge.work(text, types)
-  if (work.refused !== undefined || work.syntaxError) return undefined
+  // What the classifier could not take, or not at once, goes the long way.
+  if (work.refused !== undefined || work.classified.kind !== 'statements') return undefined
   if ((state.stale || state.catalogueStale) && !work.steers) return undefined
   // A name may be about to mean something else: what was sent must be answered first.
   if (!desk.line.quiet && (state.unsettled || work.effects.some((effect) => effect.kind === 'execute')))
@@ -55,7 +56,8 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
     if (mustLook && !(await look(desk))) {
       return desk.ended ? GONE : refused(failure('the state of the session could not be read'))
     }
-    const work = judge.work(asked.text, asked.types)
+    const work = await judge.workLater(asked.text, asked.types)
+    if (desk.ended) return GONE
     const recorded = (decision: Decision, outcome: 'refused' | 'withdrawn', sqlstate: string) => {
       const of = { session, number: judge.ran + 1, text: asked.text, work, decision, leave: undefined }
       record(app, of, app.now(), 0, outcome, undefined, sqlstate)
