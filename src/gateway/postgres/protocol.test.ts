@@ -316,6 +316,16 @@ describe('the protocol, message by message', () => {
     }
   })
 
+  it('a policy that is away for a moment delays a statement and does not fail it', async () => {
+    const before = world.app.policy
+    let asked = 0
+    // Away for the first looks, as when the store is busy for two seconds.
+    world.app.policy = () => (++asked < 4 ? undefined : before())
+    client.send(encodeQuery('SELECT 1'))
+    expect(brief(await client.until('Z'))).toBe('T D(1) C(SELECT 1) Z(I)')
+    world.app.policy = before
+  })
+
   it('I7: a store or a policy that cannot be had refuses, and says that it was a failure', async () => {
     world.app.policyUp = false
     client.send(encodeQuery('SELECT 1'))

@@ -13,6 +13,7 @@ import { cancelOnTarget, connectTarget } from './connect-target.ts'
 import { holdForReview, Interruptible } from './hold.ts'
 import type { Leave } from './hold.ts'
 import type { GatewayLimits, GatewayOptions } from './listen.ts'
+import { policyBack } from './policy-back.ts'
 import { GatewaySession } from './session.ts'
 import { printable } from './startup-parameters.ts'
 import { TargetState } from './target-state.ts'
@@ -190,7 +191,10 @@ async function admit(
   let expiresAt: number | undefined
   let leave: Leave | undefined
   for (;;) {
-    const snapshot = app.policy()
+    const snapshot = await policyBack(
+      () => app.policy(),
+      () => gone.by !== undefined,
+    )
     if (snapshot === undefined)
       throw new Refused(fatal('58000', 'policy could not be read (failure); nothing passes until it can'), 'failed')
     const profile = snapshot.resources.get(resource)

@@ -5,6 +5,7 @@ import type { Told } from '../../wire/postgres/encode.ts'
 import type { Asked } from './ask-people.ts'
 import { askPeople } from './ask-people.ts'
 import type { Cleared, Desk } from './desk.ts'
+import { policyBack } from './policy-back.ts'
 import { record } from './run.ts'
 import { readJson, STATE_QUERY } from './target-state.ts'
 import { failure, notice, notUnderstood, refusedByPolicy, roughly } from './told.ts'
@@ -75,7 +76,11 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
         return { kind: 'answered' }
       }
     }
-    const bench = judge.bench()
+    const bench = await policyBack(
+      () => judge.bench(),
+      () => desk.ended,
+    )
+    if (desk.ended) return GONE
     if (bench === undefined) return refused(failure('policy could not be read; nothing passes until it can'))
     const { actions, decision } = await weigh(
       work,
