@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
 import type { Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
+import { serverEndPoint } from '../wire/postgres/auth/channel-binding.ts'
 import { PostgresClient } from '../wire/postgres/client.ts'
 import type { ClientEvent, Said, SignInMethod } from '../wire/postgres/client.ts'
 import { TERMINATE } from '../wire/postgres/frontend.ts'
@@ -72,6 +73,8 @@ export async function connectPostgres(options: PgOptions): Promise<PgConnection>
     database: options.database,
     password: options.password,
     nonce: randomBytes(18).toString('base64'),
+    // Proves that whoever answers is the gateway itself, whose certificate may be its own.
+    endPoint: endPointOf(socket),
     parameters: { application_name: options.applicationName ?? 'hp', client_encoding: 'UTF8', ...options.parameters },
     ...(options.methods === undefined ? {} : { methods: options.methods }),
   })
@@ -189,10 +192,16 @@ async function openSocket({ host, port, tls }: PgOptions): Promise<Socket> {
     socket: plain,
     host,
     minVersion: 'TLSv1.2',
+    ALPNProtocols: ['postgresql'],
     ...(tls === 'require' ? { rejectUnauthorized: false } : { ca: tls.ca }),
   })
   await connected(secure, 'secureConnect')
   return secure
+}
+
+function endPointOf(socket: Socket): Buffer | undefined {
+  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined
+  return certificate === undefined ? undefined : serverEndPoint(certificate)
 }
 
 function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { connect as connectTls, TLSSocket } from 'node:tls'
+import type { SecureVersion } from 'node:tls'
+import { serverEndPoint } from '../../src/wire/postgres/auth/channel-binding.ts'
 import { PostgresClient } from '../../src/wire/postgres/client.ts'
 import { decodeFields } from '../../src/wire/postgres/backend.ts'
 import { FrameReader } from '../../src/wire/postgres/frame.ts'
+import { encodeSslRequest } from '../../src/wire/postgres/startup.ts'
 
 export interface RawMessage {
   /** The type byte as a letter. */
@@ -23,16 +28,54 @@ export interface RawClient {
   close(): void
 }
 
-/** Connect without TLS and sign in. */
-export async function rawClient(to: {
+interface Address {
   readonly host: string
   readonly port: number
-  readonly user: string
-  readonly password: string
-  readonly database: string
-}): Promise<RawClient> {
-  const socket = connect({ host: to.host, port: to.port, noDelay: true })
-  const client = new PostgresClient({ ...to, nonce: randomBytes(18).toString('base64') })
+}
+
+/** TLS with whoever answers: asked for first, or from the first byte on with these protocols (`postgresql`). */
+export async function tlsSocket(
+  to: Address,
+  how: 'asked' | { readonly direct: readonly string[] },
+  maxVersion: SecureVersion = 'TLSv1.3',
+): Promise<TLSSocket> {
+  const plain = connect({ host: to.host, port: to.port, noDelay: true })
+  if (how === 'asked') {
+    plain.write(encodeSslRequest())
+    const [answer] = (await once(plain, 'data')) as [Buffer]
+    if (answer.toString() !== 'S') throw new Error(`no TLS: ${answer.toString('latin1')}`)
+  }
+  const ALPNProtocols = how === 'asked' ? ['postgresql'] : [...how.direct]
+  const secured = connectTls({ socket: plain, rejectUnauthorized: false, ALPNProtocols, maxVersion })
+  await new Promise<void>((resolve, reject) => {
+    secured.once('secureConnect', resolve).once('error', reject)
+    plain.once('close', () => reject(new Error('closed during the handshake')))
+  })
+  return secured
+}
+
+/**
+ * Connect and sign in, without TLS unless asked for. With it, SCRAM is bound to the server's certificate where it offers
+ * that; `bind: false` plays a client that cannot.
+ */
+export async function rawClient(
+  to: Address & { readonly user: string; readonly password: string; readonly database: string },
+  how: {
+    readonly tls?: 'asked' | 'direct'
+    readonly bind?: boolean
+    readonly maxVersion?: SecureVersion
+    readonly minor?: number
+    readonly parameters?: Readonly<Record<string, string>>
+  } = {},
+): Promise<RawClient> {
+  const { tls, bind = true, maxVersion, ...asked } = how
+  const socket =
+    tls === undefined
+      ? connect({ host: to.host, port: to.port, noDelay: true })
+      : await tlsSocket(to, tls === 'asked' ? tls : { direct: ['postgresql'] }, maxVersion)
+  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined
+  const endPoint = certificate === undefined || !bind ? undefined : serverEndPoint(certificate)
+  const client = new PostgresClient({ ...to, ...asked, endPoint, nonce: randomBytes(18).toString('base64') })
   let key: RawClient['key'] = { pid: 0, secret: Buffer.alloc(0) }
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)

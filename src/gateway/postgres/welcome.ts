@@ -15,8 +15,10 @@ import {
 import { decodeSaslInitial, signInLimits } from '../../wire/postgres/frontend.ts'
 import { HEADER } from '../../wire/postgres/frame.ts'
 import { NEWEST_MINOR } from '../../wire/postgres/startup.ts'
-import { SCRAM_MECHANISM } from '../../wire/postgres/auth/scram-keys.ts'
+import { serverEndPoint } from '../../wire/postgres/auth/channel-binding.ts'
+import { SCRAM_MECHANISM, SCRAM_PLUS_MECHANISM } from '../../wire/postgres/auth/scram-keys.ts'
 import { challenge, verify } from '../../wire/postgres/auth/scram-server.ts'
+import type { ScramViolation } from '../../wire/postgres/auth/scram-server.ts'
 import type { CancelKeys } from './cancel-keys.ts'
 import { Packets } from './packets.ts'
 import { printable, readStartup } from './startup-parameters.ts'
@@ -83,20 +85,32 @@ export async function welcome(parts: WelcomeParts, plain: Socket): Promise<Guest
 
 interface Negotiated {
   readonly socket: Socket
+  /** What SCRAM may be bound to: inside TLS only, and where the certificate allows it. */
+  readonly endPoint: Buffer | undefined
   readonly packets: Packets
   readonly startup: Startup
   readonly minor: number
 }
 
-/** Encryption, cancel requests and the StartupMessage (section 54.2.1, 54.2.11). */
+/** Encryption, cancel requests and the StartupMessage (section 54.2.1, 54.2.10, 54.2.11). */
 async function negotiate(parts: WelcomeParts, plain: Socket): Promise<Negotiated> {
-  let socket = plain
   let packets = new Packets(plain)
-  let encrypted = false
+  let encrypted: TLSSocket | undefined
+  const encrypt = async (direct: boolean): Promise<void> => {
+    const begun = packets.release()
+    encrypted = await secure(parts, plain, direct ? begun : undefined)
+    packets = new Packets(encrypted)
+  }
   for (let asked = 0; ; asked++) {
     const decoded = await packets.startup()
     if (decoded.kind === 'closed' || asked > 3) throw new Silence()
     if (decoded.kind === 'violation') throw new TurnedAway('08P01', VIOLATIONS[decoded.reason])
+    if (decoded.kind === 'tls') {
+      // Nothing but the very first byte may begin it: behind a request that was answered it is somebody else's.
+      if (asked > 0) throw new Silence()
+      await encrypt(true)
+      continue
+    }
     const { packet, rest } = decoded
     // CVE-2021-23214 and its kin: what stands behind this packet was not sent inside the TLS it asks for,
     // and no client speaks ahead of the challenge.
@@ -109,30 +123,31 @@ async function negotiate(parts: WelcomeParts, plain: Socket): Promise<Negotiated
         parts.keys.use(packet.pid, packet.secret)
         throw new Silence()
       case 'gssenc_request':
-        if (encrypted) throw new Silence()
-        socket.write('N')
+        if (encrypted !== undefined) throw new Silence()
+        plain.write('N')
         break
-      case 'ssl_request': {
-        if (encrypted) throw new Silence()
-        packets.release()
-        socket = await secure(parts, plain)
-        packets = new Packets(socket)
-        encrypted = true
+      case 'ssl_request':
+        if (encrypted !== undefined) throw new Silence()
+        plain.write('S')
+        await encrypt(false)
         break
-      }
       case 'startup': {
-        if (!encrypted && !LOOPBACK.test(plain.remoteAddress ?? '')) {
+        if (encrypted === undefined && !LOOPBACK.test(plain.remoteAddress ?? '')) {
           throw new TurnedAway(
             '28000',
             'this gateway takes connections from other machines with TLS only (sslmode=require)',
           )
         }
+        const socket = encrypted ?? plain
         const read = readStartup(packet.parameters)
         if (!read.ok) throw new TurnedAway(read.code, read.message)
-        if (packet.minor > NEWEST_MINOR || read.unknownOptions.length > 0) {
-          socket.write(encodeNegotiate(Math.min(packet.minor, NEWEST_MINOR), read.unknownOptions))
+        const minor = Math.min(packet.minor, NEWEST_MINOR)
+        if (packet.minor > minor || read.unknownOptions.length > 0) {
+          socket.write(encodeNegotiate(minor, read.unknownOptions))
         }
-        return { socket, packets, startup: read.startup, minor: Math.min(packet.minor, NEWEST_MINOR) }
+        const certificate = encrypted?.getX509Certificate()?.raw
+        const endPoint = certificate === undefined ? undefined : serverEndPoint(certificate)
+        return { socket, packets, endPoint, startup: read.startup, minor }
       }
       default:
         packet satisfies never
@@ -148,23 +163,42 @@ const VIOLATIONS = {
   new_protocol: 'only protocol 3 is spoken here',
 } as const
 
-/** Answer `S` and begin TLS on the same connection. */
-function secure(parts: WelcomeParts, plain: Socket): Promise<Socket> {
+/** What a client may say it speaks inside TLS (54.2.10), as the list of protocols that OpenSSL takes. */
+const ALPN = Buffer.from('\x0apostgresql', 'latin1')
+
+/**
+ * TLS on the same connection. `begun`: the ClientHello of a client that did not ask first; it must name the protocol,
+ * so that what speaks another one is not led here (54.2.10). A client that names only others is refused either way.
+ */
+function secure(parts: WelcomeParts, plain: Socket, begun: Buffer | undefined): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    plain.write('S')
-    const secured = new TLSSocket(plain, { isServer: true, secureContext: parts.tls, requestCert: false })
+    if (begun !== undefined) plain.unshift(begun)
+    const secured = new TLSSocket(plain, {
+      isServer: true,
+      secureContext: parts.tls,
+      requestCert: false,
+      ALPNProtocols: ALPN,
+    })
+    // Nobody needs it, and it has cost others much (CVE-2009-3555, CVE-2011-1473).
+    secured.disableRenegotiation()
+    // INVARIANT: on a socket that no tls.Server made, a record that is not TLS and a renegotiation are told by this
+    // event alone, and would leave the connection standing.
+    secured.on('_tlsError', () => secured.destroy())
     parts.secured(secured)
     const fail = () => reject(new Silence())
     secured.on('error', fail)
     secured.once('close', fail)
+    secured.once('end', fail)
     secured.once('secure', () => {
       secured.off('close', fail)
-      resolve(secured)
+      secured.off('end', fail)
+      if (begun !== undefined && secured.alpnProtocol !== 'postgresql') fail()
+      else resolve(secured)
     })
   })
 }
 
-/** SCRAM-SHA-256 against every live gateway token of the user. An unknown name goes all the way, and fails at its end. */
+/** SCRAM against every live gateway token of the user. An unknown name goes all the way, and fails at its end. */
 async function authenticate(parts: WelcomeParts, from: Negotiated, sourceAddress: string): Promise<Guest> {
   const user = printable(from.startup.user)
   const verifiers = await parts.app.verifiers(from.startup.user)
@@ -180,24 +214,31 @@ async function authenticate(parts: WelcomeParts, from: Negotiated, sourceAddress
 }
 
 async function prove(from: Negotiated, verifiers: GatewayVerifiers, said: () => TurnedAway): Promise<Guest> {
-  const { socket, packets, startup } = from
-  socket.write(encodeSasl([SCRAM_MECHANISM]))
+  const { socket, packets, endPoint, startup } = from
+  const offered = endPoint === undefined ? [SCRAM_MECHANISM] : [SCRAM_PLUS_MECHANISM, SCRAM_MECHANISM]
+  socket.write(encodeSasl(offered))
   const initial = decodeSaslInitial(await answer(packets))
-  if (initial?.data === undefined || initial.mechanism !== SCRAM_MECHANISM)
+  if (initial?.data === undefined || !offered.includes(initial.mechanism))
     throw new TurnedAway('08P01', 'malformed SCRAM message')
   const nonce = randomBytes(18).toString('base64')
-  const first = challenge(initial.data, { salt: verifiers.salt, iterations: verifiers.iterations, nonce })
-  if (first.kind === 'violation')
-    throw new TurnedAway('08P01', `malformed SCRAM message (${first.reason.replaceAll('_', ' ')})`)
+  const { salt, iterations } = verifiers
+  const plus = initial.mechanism === SCRAM_PLUS_MECHANISM
+  const first = challenge(initial.data, { salt, iterations, nonce, endPoint, plus })
+  if (first.kind === 'violation') throw malformed(first.reason)
   socket.write(encodeSaslContinue(first.message))
   const last = verify(first.exchange, (await answer(packets)).subarray(HEADER), verifiers.keys)
-  if (last.kind === 'violation')
-    throw new TurnedAway('08P01', `malformed SCRAM message (${last.reason.replaceAll('_', ' ')})`)
+  if (last.kind === 'violation') throw malformed(last.reason)
   const { principal } = verifiers
   if (last.kind === 'refused' || principal === undefined || principal.disabled) throw said()
   if (packets.release().length > 0) throw new TurnedAway('08P01', 'unexpected data behind the sign-in')
   socket.write(Buffer.concat([encodeSaslFinal(last.message), encodeAuthenticationOk()]))
   return { socket, startup, minor: from.minor, principal, token: last.token }
+}
+
+function malformed(reason: ScramViolation): TurnedAway {
+  return reason === 'channel_binding_downgraded'
+    ? new TurnedAway('28000', 'channel binding was offered, and the client was told that it was not: is somebody between?')
+    : new TurnedAway('08P01', `malformed SCRAM message (${reason.replaceAll('_', ' ')})`)
 }
 
 /** One answer of the client; a StartupMessage or anything else in its place ends the connection (CVE-2026-107350). */

@@ -118,6 +118,20 @@ export function decodeKeyData(frame: Buffer): { readonly pid: number; readonly s
   return body.complete && secret.length >= 4 && secret.length <= 256 ? { pid, secret } : undefined
 }
 
+/** NegotiateProtocolVersion: the newest minor version spoken, and the options of the startup message not known there. */
+export function decodeNegotiate(
+  frame: Buffer,
+): { readonly minor: number; readonly unknown: readonly string[] } | undefined {
+  const body = new BodyReader(frame, HEADER)
+  const version = body.int32()
+  const count = body.int32()
+  const unknown: string[] = []
+  for (let i = 0; i < count && body.ok; i++) unknown.push(body.cstring())
+  // The documentation says the minor version alone, and every server sends the whole one: both are understood.
+  const major = version >>> 16
+  return body.complete && count >= 0 && (major === 3 || major === 0) ? { minor: version & 0xffff, unknown } : undefined
+}
+
 /** Code of an Authentication message and what follows it. */
 export function decodeAuthentication(frame: Buffer): { readonly code: number; readonly data: Buffer } | undefined {
   const body = new BodyReader(frame, HEADER)

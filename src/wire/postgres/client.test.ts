@@ -7,6 +7,7 @@ import type { ClientEvent, ClientOptions } from './client.ts'
 import {
   encodeAuthenticationOk,
   encodeKeyData,
+  encodeNegotiate,
   encodeReady,
   encodeSasl,
   encodeSaslContinue,
@@ -14,6 +15,7 @@ import {
 } from './encode.ts'
 import { encodeTold } from './encode.ts'
 import { decodeSaslInitial } from './frontend.ts'
+import { decodeStartup, encodeCancelRequest } from './startup.ts'
 
 const OPTIONS: ClientOptions = { user: 'ana', database: 'shop-db', password: 'pencil', nonce: 'Y2xpZW50' }
 const SALT = Buffer.from('0123456789abcdef')
@@ -30,7 +32,11 @@ const frame = (tag: string, body: Buffer | string): Buffer => {
 const kinds = (events: readonly ClientEvent[]): readonly string[] => events.map((event) => event.kind)
 
 /** What a server with SCRAM says, given what the client says; up to and with the first ReadyForQuery. */
-function signIn(client: PostgresClient): readonly ClientEvent[] {
+function signIn(
+  client: PostgresClient,
+  offered: readonly string[] = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256'],
+  endPoint?: Buffer,
+): readonly ClientEvent[] {
   const heard: ClientEvent[] = []
   const say = (bytes: Buffer): Buffer => {
     const events = client.receive(bytes)
@@ -38,8 +44,14 @@ function signIn(client: PostgresClient): readonly ClientEvent[] {
     const sent = events.find((event) => event.kind === 'send')
     return sent === undefined ? Buffer.alloc(0) : sent.bytes
   }
-  const initial = decodeSaslInitial(say(encodeSasl(['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256'])))
-  const first = challenge(initial?.data ?? Buffer.alloc(0), { salt: SALT, iterations: 4096, nonce: 'c2VydmVy' })
+  const initial = decodeSaslInitial(say(encodeSasl(offered)))
+  const first = challenge(initial?.data ?? Buffer.alloc(0), {
+    salt: SALT,
+    iterations: 4096,
+    nonce: 'c2VydmVy',
+    endPoint,
+    plus: initial?.mechanism === 'SCRAM-SHA-256-PLUS',
+  })
   if (first.kind !== 'challenge') throw new Error(first.reason)
   const final = say(encodeSaslContinue(first.message)).subarray(5)
   const verified = verify(first.exchange, final, [{ token: 't', ...deriveScramKeys('pencil', SALT, 4096) }])
@@ -53,6 +65,56 @@ describe('signing in', () => {
   test('with SCRAM, the server proven before anything is believed', () => {
     const client = new PostgresClient(OPTIONS)
     expect(kinds(signIn(client))).toEqual(['send', 'send', 'key', 'ready'])
+  })
+
+  test('with SCRAM bound to the certificate where that is offered, and found out where the offer was taken away', () => {
+    const endPoint = Buffer.alloc(32, 1)
+    const whole = ['send', 'send', 'key', 'ready']
+    const both = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256']
+    const plain = ['SCRAM-SHA-256']
+    const bound = () => new PostgresClient({ ...OPTIONS, endPoint })
+    expect(kinds(signIn(bound(), both, endPoint))).toEqual(whole)
+    expect(kinds(signIn(bound(), ['SCRAM-SHA-256-PLUS'], endPoint))).toEqual(whole)
+    expect(kinds(signIn(bound(), plain))).toEqual(whole)
+    expect(() => signIn(bound(), both, Buffer.alloc(32, 2))).toThrow('violation')
+    expect(() => signIn(bound(), plain, endPoint)).toThrow('channel_binding_downgraded')
+    expect(kinds(signIn(new PostgresClient(OPTIONS), both, endPoint))).toEqual(whole)
+    expect(kinds(new PostgresClient(OPTIONS).receive(encodeSasl(['SCRAM-SHA-256-PLUS'])))).toEqual(['violation'])
+  })
+
+  test('of version 3.2, with a server that speaks less, and never one that asks for more', () => {
+    const asking = (minor: number) => new PostgresClient({ ...OPTIONS, minor })
+    expect(asking(2).start().readUInt32BE(4)).toBe((3 << 16) | 2)
+    expect(new PostgresClient(OPTIONS).start().readUInt32BE(4)).toBe(3 << 16)
+    for (const lower of [0, 1, 2]) {
+      const client = asking(2)
+      expect(client.receive(encodeNegotiate(lower, []))).toEqual([])
+      expect(kinds(signIn(client))).toContain('ready')
+    }
+    expect(kinds(asking(2).receive(encodeNegotiate(3, [])))).toEqual(['violation'])
+    expect(kinds(asking(0).receive(encodeNegotiate(2, [])))).toEqual(['violation'])
+    expect(kinds(asking(2).receive(encodeNegotiate(2, ['_pq_.never_sent'])))).toEqual(['violation'])
+    expect(kinds(asking(2).receive(frame('v', Buffer.from([0, 4, 0, 0, 0, 0, 0, 0]))))).toEqual(['violation'])
+    expect(kinds(asking(2).receive(frame('v', Buffer.from([0, 3, 0, 0, 255, 255, 255, 255]))))).toEqual(['violation'])
+    const late = asking(2)
+    late.receive(encodeSasl(['SCRAM-SHA-256']))
+    expect(kinds(late.receive(encodeNegotiate(0, [])))).toEqual(['violation'])
+  })
+
+  test('cancel keys of 4 to 256 bytes are kept whole', () => {
+    const signed = () => {
+      const client = new PostgresClient({ ...OPTIONS, methods: ['none'], minor: 2 })
+      client.receive(encodeAuthenticationOk())
+      return client
+    }
+    for (const size of [4, 5, 32, 256]) {
+      const secret = Buffer.alloc(size, 9)
+      expect(signed().receive(encodeKeyData(-5, secret))).toEqual([{ kind: 'key', pid: -5, secret }])
+      const cancel = decodeStartup(encodeCancelRequest(-5, secret))
+      expect(cancel).toMatchObject({ kind: 'packet', packet: { kind: 'cancel_request', pid: -5, secret } })
+    }
+    for (const size of [0, 3, 257])
+      expect(kinds(signed().receive(encodeKeyData(7, Buffer.alloc(size))))).toEqual(['violation'])
   })
 
   test('AuthenticationOk before the server proved itself is refused', () => {

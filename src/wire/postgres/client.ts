@@ -2,13 +2,14 @@ import { cleartextAnswer, md5Answer } from './auth/password.ts'
 import { readMechanisms, writeSaslInitialResponse } from './auth/sasl.ts'
 import { checkServer, clientFinal, clientFirst } from './auth/scram-client.ts'
 import type { ScramStart } from './auth/scram-client.ts'
-import { SCRAM_MECHANISM } from './auth/scram-keys.ts'
+import { SCRAM_MECHANISM, SCRAM_PLUS_MECHANISM } from './auth/scram-keys.ts'
 import {
   BACKEND,
   decodeAuthentication,
   decodeDataRow,
   decodeFields,
   decodeKeyData,
+  decodeNegotiate,
   decodeParameterStatus,
   decodeReady,
   targetLimits,
@@ -34,6 +35,13 @@ export interface ClientOptions {
   readonly methods?: readonly SignInMethod[]
   /** At least 18 random bytes in base64. */
   readonly nonce: string
+  /**
+   * What SCRAM binds to inside TLS (`serverEndPoint` of the server's certificate). With it SCRAM-SHA-256-PLUS is chosen
+   * where it is offered, and a server that offers it finds out when somebody took the offer away.
+   */
+  readonly endPoint?: Buffer | undefined
+  /** The minor version of protocol 3 to ask for; a server that knows less may answer with less. 0 when left out. */
+  readonly minor?: number
 }
 
 /** Fields of an ErrorResponse or NoticeResponse that a person reads. */
@@ -93,8 +101,8 @@ export class PostgresClient {
 
   /** The first packet. */
   start(): Buffer {
-    const { user, database, parameters } = this.#options
-    return encodeStartup([['user', user], ['database', database], ...Object.entries(parameters ?? {})])
+    const { user, database, parameters, minor } = this.#options
+    return encodeStartup([['user', user], ['database', database], ...Object.entries(parameters ?? {})], minor)
   }
 
   /** @throws Error unless the last event of importance was `ready`. */
@@ -144,13 +152,21 @@ export class PostgresClient {
       case BACKEND.EmptyQuery:
       case BACKEND.CopyOut:
       case BACKEND.CopyDone:
-      case BACKEND.NegotiateProtocol:
         return undefined
+      case BACKEND.NegotiateProtocol:
+        return this.#negotiate(bytes)
       default:
         return this.#state.at === 'busy'
           ? answer(tag, bytes)
           : broken(`an answer to nothing (${String.fromCharCode(tag)})`)
     }
+  }
+
+  /** An older server says how much it speaks (54.2.1). It can neither ask for more nor for options that were not sent. */
+  #negotiate(frame: Buffer): ClientEvent | undefined {
+    const said = decodeNegotiate(frame)
+    const fits = said !== undefined && said.minor <= (this.#options.minor ?? 0) && said.unknown.length === 0
+    return fits && this.#state.at === 'asked' ? undefined : broken('an impossible protocol version')
   }
 
   #ready(status: TransactionStatus | undefined): ClientEvent {
@@ -200,19 +216,25 @@ export class PostgresClient {
     if (asked === undefined || !this.#methods.includes(asked)) {
       return broken(`the server asks for a way to sign in that is not accepted here (${asked ?? `code ${code}`})`)
     }
-    if (asked === 'scram') {
-      if (readMechanisms(data)?.includes(SCRAM_MECHANISM) !== true)
-        return broken(`the server does not offer ${SCRAM_MECHANISM}`)
-      const start = clientFirst(nonce)
-      this.#state = { at: 'scram', start }
-      return { kind: 'send', bytes: encodePassword(writeSaslInitialResponse(SCRAM_MECHANISM, start.message)) }
-    }
+    if (asked === 'scram') return this.#beginScram(readMechanisms(data) ?? [], nonce)
     if (asked === 'md5' && data.length !== 4) return broken('a malformed salt')
     this.#state = { at: 'proven' }
     return {
       kind: 'send',
       bytes: encodePassword(asked === 'md5' ? md5Answer(user, password, data) : cleartextAnswer(password)),
     }
+  }
+
+  /** As libpq's `channel_binding=prefer`. */
+  #beginScram(offered: readonly string[], nonce: string): ClientEvent {
+    const { endPoint } = this.#options
+    const plus = endPoint !== undefined && offered.includes(SCRAM_PLUS_MECHANISM)
+    const mechanism = plus ? SCRAM_PLUS_MECHANISM : SCRAM_MECHANISM
+    if (!offered.includes(mechanism)) return broken(`the server does not offer ${SCRAM_MECHANISM}`)
+    const binding = plus ? { endPoint } : endPoint === undefined ? 'not_possible' : 'server_offers_none'
+    const start = clientFirst(nonce, '', binding)
+    this.#state = { at: 'scram', start }
+    return { kind: 'send', bytes: encodePassword(writeSaslInitialResponse(mechanism, start.message)) }
   }
 }
 

@@ -116,7 +116,8 @@ describe('the startup packet', () => {
       return decoded.kind === 'violation' ? decoded.reason : decoded.kind
     }
     expect(reason(Buffer.from('GET / HTTP/1.1\r\n'))).toBe('not_postgres')
-    expect(reason(Buffer.from([0x16, 3, 1]))).toBe('not_postgres')
+    expect(decodeStartup(Buffer.from([0x16, 3, 1]))).toEqual({ kind: 'tls' })
+    expect(decodeStartup(Buffer.from([0x16]))).toEqual({ kind: 'tls' })
     expect(reason(Buffer.from([0, 0, 0, 7, 0, 3, 0, 0]))).toBe('bad_length')
     expect(reason(Buffer.from([0, 1, 0, 0]))).toBe('bad_length')
     expect(reason(Buffer.from([0, 0, 0, 9, 0, 2, 0, 0, 0]))).toBe('old_protocol')

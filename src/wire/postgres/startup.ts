@@ -9,6 +9,9 @@ const SSL_REQUEST = 80_877_103
 const GSSENC_REQUEST = 80_877_104
 const CANCEL_REQUEST = 80_877_102
 
+/** The first byte of a TLS record of that type: as a length it would be hundreds of megabytes. */
+const TLS_HANDSHAKE = 0x16
+
 /** The newest minor version of protocol 3 spoken here. 3.2 has cancel keys of up to 256 bytes. */
 export const NEWEST_MINOR = 2
 
@@ -24,6 +27,8 @@ export type StartupPacket =
 
 export type StartupDecoded =
   | { readonly kind: 'more' }
+  /** A TLS ClientHello in place of a packet (54.2.10): nothing of it was taken. */
+  | { readonly kind: 'tls' }
   | { readonly kind: 'packet'; readonly packet: StartupPacket; readonly rest: Buffer }
   | {
       readonly kind: 'violation'
@@ -32,6 +37,7 @@ export type StartupDecoded =
 
 /** Decode one startup packet off the front of `bytes`. `rest` and secrets alias `bytes`. */
 export function decodeStartup(bytes: Buffer): StartupDecoded {
+  if (bytes[0] === TLS_HANDSHAKE) return { kind: 'tls' }
   if (bytes.length < 4) return couldBeOurs(bytes) ? { kind: 'more' } : { kind: 'violation', reason: 'not_postgres' }
   const length = bytes.readUInt32BE(0)
   if (length < 8 || length > LARGEST) {
@@ -57,7 +63,7 @@ function decodePacket(bytes: Buffer): StartupPacket | 'bad_body' | 'old_protocol
   if (code === CANCEL_REQUEST) {
     const pid = body.int32()
     const secret = body.bytes(body.left)
-    return body.complete && secret.length >= 4 && secret.length <= 256
+    return body.complete && secret.length > 0 && secret.length <= 256
       ? { kind: 'cancel_request', pid, secret }
       : 'bad_body'
   }
@@ -77,14 +83,14 @@ function decodePacket(bytes: Buffer): StartupPacket | 'bad_body' | 'old_protocol
   return { kind: 'startup', minor: code & 0xffff, parameters }
 }
 
-/** `StartupMessage` of version 3.0, for the target. */
-export function encodeStartup(parameters: Iterable<readonly [string, string]>): Buffer {
+/** `StartupMessage` of version 3.`minor`. */
+export function encodeStartup(parameters: Iterable<readonly [string, string]>, minor = 0): Buffer {
   const parts: Buffer[] = [Buffer.alloc(8)]
   for (const [name, value] of parameters) parts.push(Buffer.from(`${name}\0${value}\0`))
   parts.push(Buffer.alloc(1))
   const packet = Buffer.concat(parts)
   packet.writeUInt32BE(packet.length, 0)
-  packet.writeUInt32BE(3 << 16, 4)
+  packet.writeUInt32BE((3 << 16) | minor, 4)
   return packet
 }
 

@@ -1,9 +1,10 @@
+import { BINDING_TYPE } from './channel-binding.ts'
 import { CLIENT_KEY, equalBytes, hmac, KEY_BYTES, saltPassword, SERVER_KEY, sha256, xor } from './scram-keys.ts'
 import { attribute, fromBase64, isNonce, messageText, positiveNumber } from './scram-syntax.ts'
 
 /**
- * SCRAM-SHA-256 from the client's side (RFC 5802, RFC 7677), without channel binding:
- * `clientFirst`, then `clientFinal`, then `checkServer`, which must say `verified` before anything else is sent.
+ * SCRAM-SHA-256 and SCRAM-SHA-256-PLUS from the client's side (RFC 5802, RFC 7677): `clientFirst`, then `clientFinal`,
+ * then `checkServer`, which must say `verified` before anything else is sent.
  */
 
 /** PostgreSQL's default is the least we accept: fewer would make a captured exchange cheap to guess from. */
@@ -18,17 +19,33 @@ export interface ScramStart {
   readonly message: Buffer
   readonly bare: string
   readonly nonce: string
+  /** `c=` of the final message: header and binding in base64. */
+  readonly bound: string
 }
 export type ScramAnswer =
   | { readonly kind: 'answer'; readonly message: Buffer; readonly serverSignature: Buffer }
   | Violation
 export type ScramChecked = { readonly kind: 'verified' } | { readonly kind: 'refused' } | Violation
 
+/**
+ * What the exchange is bound to (RFC 5802 section 6). A hash of the server's certificate for SCRAM-SHA-256-PLUS.
+ * `server_offers_none`: we could bind, and the server has not offered it; one that did offer it then refuses.
+ */
+export type ClientBinding = { readonly endPoint: Buffer } | 'not_possible' | 'server_offers_none'
+
 /** `nonce`: at least 18 random bytes in base64, never reused. @throws RangeError when it has other characters. */
-export function clientFirst(nonce: string, user = ''): ScramStart {
+export function clientFirst(nonce: string, user = '', binding: ClientBinding = 'not_possible'): ScramStart {
   if (!isNonce(nonce)) throw new RangeError('a nonce is visible ASCII without a comma')
   const bare = `n=${user.replaceAll('=', '=3D').replaceAll(',', '=2C')},r=${nonce}`
-  return { message: Buffer.from(`n,,${bare}`), bare: Buffer.from(bare).toString('latin1'), nonce }
+  const flag = typeof binding === 'object' ? `p=${BINDING_TYPE}` : binding === 'not_possible' ? 'n' : 'y'
+  const header = Buffer.from(`${flag},,`)
+  const bound = typeof binding === 'object' ? Buffer.concat([header, binding.endPoint]) : header
+  return {
+    message: Buffer.concat([header, Buffer.from(bare)]),
+    bare: Buffer.from(bare).toString('latin1'),
+    nonce,
+    bound: bound.toString('base64'),
+  }
 }
 
 /** Answers server-first. Blocks for the key derivation. */
@@ -51,7 +68,7 @@ export function clientFinal(start: ScramStart, serverFirst: Buffer, password: st
   }
   const salted = saltPassword(password, salt, iterations)
   const clientKey = hmac(salted, CLIENT_KEY)
-  const withoutProof = `c=biws,r=${nonce}`
+  const withoutProof = `c=${start.bound},r=${nonce}`
   const signed = Buffer.from(`${start.bare},${text},${withoutProof}`, 'latin1')
   const proof = xor(clientKey, hmac(sha256(clientKey), signed)).toString('base64')
   return {

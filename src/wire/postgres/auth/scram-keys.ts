@@ -1,7 +1,8 @@
 import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
 
-/** The only mechanism that is offered (RFC 7677). The variant with channel binding is not. */
+/** RFC 7677. The second is the same with channel binding (RFC 5802 section 6). */
 export const SCRAM_MECHANISM = 'SCRAM-SHA-256'
+export const SCRAM_PLUS_MECHANISM = 'SCRAM-SHA-256-PLUS'
 /** Bytes of SHA-256: the length of every key, proof and signature here. */
 export const KEY_BYTES = 32
 

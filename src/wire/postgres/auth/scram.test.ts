@@ -4,6 +4,7 @@ import { md5Answer, cleartextAnswer } from './password.ts'
 import { decodeSaslInitial, encodePassword } from '../frontend.ts'
 import { readMechanisms, writeSaslInitialResponse } from './sasl.ts'
 import { checkServer, clientFinal, clientFirst } from './scram-client.ts'
+import type { ClientBinding } from './scram-client.ts'
 import { deriveScramKeys } from './scram-keys.ts'
 import type { CandidateKeys, Challenged, Verified } from './scram-server.ts'
 import { challenge, verify } from './scram-server.ts'
@@ -61,7 +62,7 @@ describe('SCRAM-SHA-256 server', () => {
     ['', 'malformed'],
     ['n', 'malformed'],
     ['x,,n=,r=abc', 'malformed'],
-    ['p=tls-server-end-point,,n=,r=abc', 'channel_binding_not_offered'],
+    ['p=tls-server-end-point,,n=,r=abc', 'channel_binding_not_chosen'],
     ['n,a=admin,n=,r=abc', 'authorization_identity'],
     ['n,b,n=,r=abc', 'malformed'],
     ['n,,m=x,n=,r=abc', 'extension'],
@@ -115,6 +116,60 @@ describe('SCRAM-SHA-256 server', () => {
     const zeros = Buffer.alloc(32).toString('base64')
     const final = Buffer.from(`c=biws,r=abc${RFC.serverNonce},p=${zeros}`)
     expect(verify(start.exchange, final, [])).toEqual({ kind: 'refused' })
+  })
+})
+
+describe('channel binding', () => {
+  const bound = Buffer.alloc(32, 7)
+  const run = (client: ClientBinding, server: Buffer | undefined, plus: boolean): string => {
+    const start = clientFirst('Y2xpZW50LW5vbmNlLTEyMw==', '', client)
+    const challenged = challenge(start.message, {
+      salt: SALT,
+      iterations: ITERATIONS,
+      nonce: NONCE,
+      endPoint: server,
+      plus,
+    })
+    if (challenged.kind !== 'challenge') return challenged.reason
+    const answer = clientFinal(start, challenged.message, 'pencil')
+    if (answer.kind !== 'answer') return answer.reason
+    const verified = verify(challenged.exchange, answer.message, [keysOf('t', 'pencil')])
+    if (verified.kind !== 'accepted') return verified.kind === 'violation' ? verified.reason : verified.kind
+    return checkServer(answer.serverSignature, verified.message).kind
+  }
+
+  /** RFC 5802 section 6, as a table: what the client says, whether it was offered and chosen, and what comes of it. */
+  test.each([
+    [{ endPoint: bound }, bound, true, 'verified'],
+    [{ endPoint: bound }, bound, false, 'channel_binding_not_chosen'],
+    [{ endPoint: bound }, undefined, false, 'channel_binding_not_chosen'],
+    [{ endPoint: bound }, undefined, true, 'channel_binding_missing'],
+    [{ endPoint: Buffer.alloc(32, 8) }, bound, true, 'channel_binding_differs'],
+    [{ endPoint: bound.subarray(1) }, bound, true, 'channel_binding_differs'],
+    [{ endPoint: Buffer.alloc(0) }, bound, true, 'channel_binding_differs'],
+    ['not_possible', bound, false, 'verified'],
+    ['not_possible', bound, true, 'channel_binding_missing'],
+    ['not_possible', undefined, false, 'verified'],
+    ['server_offers_none', bound, false, 'channel_binding_downgraded'],
+    ['server_offers_none', bound, true, 'channel_binding_missing'],
+    ['server_offers_none', undefined, false, 'verified'],
+  ] as const)('client %o, server %o, chosen %o: %s', (client, server, plus, outcome) => {
+    expect(run(client, server, plus)).toBe(outcome)
+  })
+
+  test('of another kind is refused', () => {
+    const given = { salt: SALT, iterations: ITERATIONS, nonce: NONCE, endPoint: bound, plus: true }
+    for (const type of ['tls-unique', 'tls-exporter', 'TLS-SERVER-END-POINT', 'tls-server-end-point ', '']) {
+      expect(challenge(Buffer.from(`p=${type},,n=,r=abc`), given)).toEqual({
+        kind: 'violation',
+        reason: 'channel_binding_unknown',
+      })
+    }
+    expect(challenge(Buffer.from('p,,n=,r=abc'), given)).toEqual({ kind: 'violation', reason: 'malformed' })
+    expect(challenge(Buffer.from('p=tls-server-end-point,a=x,n=,r=abc'), given)).toEqual({
+      kind: 'violation',
+      reason: 'authorization_identity',
+    })
   })
 })
 
