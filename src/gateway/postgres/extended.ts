@@ -19,6 +19,8 @@ interface Portal extends Cleared {
   readonly bindFrame: Buffer
   /** With `leave` set it was reviewed, and then this is its one run, however often it is executed. */
   run: Run | undefined
+  /** How many columns the target said its rows have, once the client has asked it. */
+  columns?: number
   readonly bench: Bench | undefined
   readonly decidedAt: number
 }
@@ -200,7 +202,13 @@ export class Extended {
     // A row limit that was reached leaves the run open: the next Execute goes on with it.
     if (portal.run === undefined || portal.run.isOver) portal.run = desk.run(text, portal)
     const undo = desk.follow(portal.work, text)
-    const expected = { kind: 'execute' as const, run: portal.run, copies: portal.work.copies }
+    const expected = {
+      kind: 'execute' as const,
+      run: portal.run,
+      copies: portal.work.copies,
+      portal,
+      limited: frame.readInt32BE(frame.length - 4) > 0,
+    }
     desk.forward(frame, undo === undefined ? expected : { ...expected, undo })
   }
 
@@ -211,7 +219,8 @@ export class Extended {
     const types = (described: readonly number[]) => {
       if (prepared !== undefined) prepared.described = described
     }
-    this.#desk.forward(frame, { kind: 'describe', types })
+    const portal = named.what === 'portal' ? this.#portals.get(named.name) : undefined
+    this.#desk.forward(frame, { kind: 'describe', types, portal })
     return undefined
   }
 

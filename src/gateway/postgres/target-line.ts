@@ -1,12 +1,15 @@
 import type { Duplex } from 'node:stream'
 import {
   BACKEND,
+  columnsOf,
   decodeDataRow,
   decodeFields,
   decodeParameterStatus,
   decodeParameterTypes,
   decodeReady,
-  isRowDescription,
+  isCommandComplete,
+  isCopyResponse,
+  isNotification,
   rowsOf,
   targetLimits,
 } from '../../wire/postgres/backend.ts'
@@ -23,6 +26,7 @@ import {
   FLUSH,
   SYNC,
 } from '../../wire/postgres/frontend.ts'
+import { AnswerOrder } from './answer-order.ts'
 import { Outbox } from './outbox.ts'
 
 /** How one run of a statement ends, told by what the target answers. */
@@ -48,6 +52,10 @@ export interface Expected {
   readonly copies?: boolean
   /** Of a Describe: the types of the statement's parameters. */
   readonly types?: (types: readonly number[]) => void
+  /** Of a Describe or Execute: the portal, whose rows have so many columns once a Describe has said so. */
+  readonly portal?: { columns?: number } | undefined
+  /** An Execute with a row limit: its portal may be suspended. */
+  readonly limited?: boolean
 }
 interface Hidden {
   readonly row?: (values: readonly (string | null)[]) => void
@@ -72,8 +80,8 @@ const ALWAYS_FAILS = 'holdpoint: refused before it reached the database'
 /** Names no client would use for its own statements and portals. */
 const OWN = 'holdpoint.d1f0c2'
 
-/** The state of a session names its temporary objects and prepared statements: never near this many bytes. */
-const LARGEST_OWN_ROW = 64 * 1024 * 1024
+/** The state of a session names its temporary objects and prepared statements: never near this many bytes of rows. */
+const LARGEST_OWN_ANSWER = 64 * 1024 * 1024
 
 /**
  * The gateway's side of the connection to a target: what was sent, what is owed for it, and the transaction that it
@@ -84,6 +92,9 @@ export class TargetLine {
   readonly #hooks: TargetHooks
   readonly #reader = new FrameReader(targetLimits)
   readonly #rows = new DataRowCheck()
+  readonly #order = new AnswerOrder()
+  /** A row of the answer under way was seen, or described. */
+  #rowsBegun = false
   readonly #out: Outbox
   readonly #owed: Expected[] = []
   /** The parts of a row for the gateway itself that crossed the border between two chunks. */
@@ -177,6 +188,7 @@ export class TargetLine {
    */
   async ask(sql: string): Promise<readonly (readonly (string | null)[])[] | undefined> {
     const found: (readonly (string | null)[])[] = []
+    this.#rowBytes = 0
     let failed = false
     const hidden: Hidden = { row: (values) => void found.push(values), failed: () => void (failed = true) }
     const within = this.unsynced
@@ -285,12 +297,21 @@ export class TargetLine {
       case BACKEND.DataRow:
         if (head === undefined || (head.kind !== 'query' && head.kind !== 'execute'))
           return 'a row that nobody asked for'
+        if (!this.#rowsBegun) {
+          if (head.kind === 'query' || this.#order.copyData()) return 'a row without a description'
+          this.#rowsBegun = true
+          this.#rows.expect(head.portal?.columns)
+        }
         if (!this.#rows.accept(piece)) return 'a row whose columns do not add up'
         if (shown) this.#hooks.deliver(piece.bytes)
         else return this.#gather(piece, head.hidden)
         return undefined
       case BACKEND.Notice:
+        if (decodeFields(piece.bytes) === undefined) return 'a malformed notice'
+        this.#hooks.deliver(piece.bytes)
+        return undefined
       case BACKEND.Notification:
+        if (!isNotification(piece.bytes)) return 'a malformed notification'
         this.#hooks.deliver(piece.bytes)
         return undefined
       case BACKEND.ParameterStatus: {
@@ -309,11 +330,18 @@ export class TargetLine {
     }
   }
 
+  /** The first that is owed was answered. */
+  #shift(): void {
+    this.#owed.shift()
+    this.#order.begin()
+    this.#rowsBegun = false
+  }
+
   /** A row for the gateway itself is read whole. */
   #gather(piece: Piece, hidden: Hidden | undefined): string | undefined {
     if (piece.first) this.#row = []
-    this.#rowBytes = (piece.first ? 0 : this.#rowBytes) + piece.bytes.length
-    if (this.#rowBytes > LARGEST_OWN_ROW) return 'a row larger than what was asked for can be'
+    this.#rowBytes += piece.bytes.length
+    if (this.#rowBytes > LARGEST_OWN_ANSWER) return 'more rows than what was asked for can have'
     this.#row.push(piece.bytes)
     if (!piece.last) return undefined
     const whole = this.#row.length === 1 ? piece.bytes : Buffer.concat(this.#row)
@@ -341,48 +369,68 @@ export class TargetLine {
         break
       case BACKEND.ParameterDescription:
         if (kind !== 'describe') return 'an unexpected ParameterDescription'
-        head.types?.(decodeParameterTypes(piece.bytes) ?? [])
+        {
+          const types = decodeParameterTypes(piece.bytes)
+          if (types === undefined) return 'a parameter description that does not add up'
+          head.types?.(types)
+        }
         break
       case BACKEND.NoData:
         consumed = kind === 'describe'
         if (!consumed) return 'an unexpected NoData'
         break
-      case BACKEND.RowDescription:
-        if (!isRowDescription(piece.bytes)) return 'a row description that does not add up'
+      case BACKEND.RowDescription: {
+        const columns = columnsOf(piece.bytes)
+        if (columns === undefined) return 'a row description that does not add up'
         consumed = kind === 'describe'
-        if (!consumed && !runs) return 'an unexpected RowDescription'
+        if (consumed) {
+          if (head.portal !== undefined) head.portal.columns = columns
+        } else if (kind !== 'query' || !this.#order.described()) return 'an unexpected RowDescription'
+        else {
+          this.#rowsBegun = true
+          this.#rows.expect(columns)
+        }
         break
+      }
       case BACKEND.CommandComplete:
-        if (!runs) return 'an unexpected CommandComplete'
+        if (!isCommandComplete(piece.bytes)) return 'a command tag that does not add up'
+        if (!runs || !this.#order.completed()) return 'an unexpected CommandComplete'
+        this.#rowsBegun = false
         head.run?.rows(rowsOf(piece.bytes) ?? 0)
         consumed = kind === 'execute'
         if (consumed) head.run?.ended('succeeded')
         break
       case BACKEND.EmptyQuery:
-        if (!runs) return 'an unexpected EmptyQueryResponse'
+        if (!runs || !this.#order.completed()) return 'an unexpected EmptyQueryResponse'
         consumed = kind === 'execute'
         if (consumed) head.run?.ended('succeeded')
         break
       case BACKEND.PortalSuspended:
-        consumed = kind === 'execute'
+        consumed = kind === 'execute' && head.limited === true
         if (!consumed) return 'an unexpected PortalSuspended'
         head.run?.ended('suspended')
         break
       case BACKEND.CopyIn:
-        if (!runs || head.copies !== true) return 'an unexpected CopyInResponse'
+        if (!runs || head.copies !== true || !this.#order.copiesIn()) return 'an unexpected CopyInResponse'
+        if (!isCopyResponse(piece.bytes)) return 'a CopyInResponse that does not add up'
         this.copy = 'in'
         break
       case BACKEND.CopyOut:
+        if (!runs || !this.#order.copiesOut()) return 'an unexpected CopyOutResponse'
+        if (!isCopyResponse(piece.bytes)) return 'a CopyOutResponse that does not add up'
+        break
       case BACKEND.CopyData:
+        if (!this.#order.copyData()) return 'copy data that nobody asked for'
+        break
       case BACKEND.CopyDone:
-        if (!runs) return 'copy data that nobody asked for'
+        if (!this.#order.copyDone()) return 'copy data that nobody asked for'
         break
       default:
         return 'a message of an unexpected type'
     }
     if (shown) this.#hooks.deliver(piece.bytes)
     if (consumed) {
-      this.#owed.shift()
+      this.#shift()
       head.done?.()
       if (head.copies === true) this.copy = 'none'
     }
@@ -400,6 +448,8 @@ export class TargetLine {
       // The target ends the session by itself (shut down, terminated, idle too long): pass its words on.
       for (const owed of this.#owed) owed.run?.ended('failed', sqlstate)
       this.#owed.length = 0
+      this.#order.begin()
+      this.#rowsBegun = false
       this.#farewell = true
       this.#hooks.deliver(frame)
       return undefined
@@ -409,9 +459,11 @@ export class TargetLine {
     else this.#hooks.deliver(head.instead ?? frame)
     head.run?.ended('failed', sqlstate)
     head.undo?.(false)
+    this.#order.failed()
+    this.#rowsBegun = false
     if (head.copies === true) this.copy = head.kind === 'query' ? 'awaiting' : 'none'
     if (head.kind === 'query' || head.kind === 'sync') return undefined
-    this.#owed.shift()
+    this.#shift()
     for (let next = this.#owed[0]; next !== undefined && next.kind !== 'sync'; next = this.#owed[0]) {
       // INVARIANT: a Query behind an error and before a Sync is ignored by the target, like everything else there.
       next.run?.ended('failed', '25P02')
@@ -428,7 +480,8 @@ export class TargetLine {
     const status = decodeReady(frame)
     if (status === undefined) return 'a transaction status that does not exist'
     if (head === undefined || (head.kind !== 'sync' && head.kind !== 'query')) return 'an unexpected ReadyForQuery'
-    this.#owed.shift()
+    if (head.kind === 'query' && !this.#order.isWhole) return 'a ReadyForQuery before anything is complete'
+    this.#shift()
     this.status = status
     // More may have been sent behind the Sync that is answered here.
     this.unsynced = this.#owed.some((owed) => owed.kind === 'bind' || owed.kind === 'execute')

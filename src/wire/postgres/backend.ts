@@ -161,15 +161,30 @@ export function decodeParameterTypes(frame: Buffer): readonly number[] | undefin
   return Array.from({ length: count }, () => body.int32() >>> 0)
 }
 
-/** Whether the fields of a RowDescription add up to its length. */
-export function isRowDescription(frame: Buffer): boolean {
+/** How many columns a RowDescription has; undefined when its fields do not add up to its length. */
+export function columnsOf(frame: Buffer): number | undefined {
   const count = frame.length >= HEADER + 2 ? frame.readInt16BE(HEADER) : -1
-  if (count < 0) return false
+  if (count < 0) return undefined
   let at = HEADER + 2
   for (let i = 0; i < count; i++) {
     const end = frame.indexOf(0, at)
-    if (end < 0) return false
+    if (end < 0) return undefined
     at = end + 1 + 18
   }
-  return at === frame.length
+  return at === frame.length ? count : undefined
+}
+
+/** One text, whose end is the end of the message. */
+export const isCommandComplete = (frame: Buffer): boolean => frame.indexOf(0, HEADER) === frame.length - 1
+
+/** A process id, a channel and a payload. */
+export function isNotification(frame: Buffer): boolean {
+  const channel = frame.indexOf(0, HEADER + 4)
+  return channel >= 0 && frame.indexOf(0, channel + 1) === frame.length - 1
+}
+
+/** A format that exists, and one for each of the columns that are said. Of CopyInResponse and CopyOutResponse. */
+export function isCopyResponse(frame: Buffer): boolean {
+  if (frame.length < HEADER + 3 || (frame[HEADER] ?? 2) > 1) return false
+  return frame.length === HEADER + 3 + 2 * frame.readUInt16BE(HEADER + 1)
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeDataRow, decodeFields, decodeReady, isRowDescription, rowsOf } from './backend.ts'
+import { decodeDataRow, decodeFields, decodeReady, columnsOf, rowsOf } from './backend.ts'
 import { encodeNegotiate, encodeReady, encodeTold } from './encode.ts'
 import {
   decodeBind,
@@ -80,7 +80,7 @@ describe('messages of a client', () => {
           decodeDataRow,
           decodeReady,
           rowsOf,
-          isRowDescription,
+          columnsOf,
         ])
           decode(frame)
         decodeStartup(frame)

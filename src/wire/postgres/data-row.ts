@@ -3,7 +3,8 @@ import type { Piece } from './frame.ts'
 
 /**
  * Checks DataRows as they stream past: every column length is -1 or fits what is left of the row, and the columns
- * fill it exactly (the class of CVE-2026-4427: a negative length from a hostile server). Keeps no bytes.
+ * fill it exactly (the class of CVE-2026-4427: a negative length from a hostile server); and all rows of one answer have
+ * as many columns. Keeps no bytes.
  */
 export class DataRowCheck {
   /** Bytes of the row not seen yet, columns to come, bytes of the present column. */
@@ -13,6 +14,12 @@ export class DataRowCheck {
   /** Bytes of a count or length that a border between chunks cut in two. */
   #number = 0
   #have = 0
+  #expected = -1
+
+  /** Rows from here on have this many columns; undefined: as many as the first of them. */
+  expect(columns: number | undefined): void {
+    this.#expected = columns ?? -1
+  }
 
   /** False when the row is malformed. Pieces come in order. */
   accept(piece: Piece): boolean {
@@ -45,6 +52,8 @@ export class DataRowCheck {
       this.#have = 0
       if (need === 2) {
         if (this.#number > 0x7fff) return false
+        if (this.#expected < 0) this.#expected = this.#number
+        else if (this.#expected !== this.#number) return false
         this.#columns = this.#number
         continue
       }
