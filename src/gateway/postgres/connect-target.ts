@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { connect as connectTcp, isIP } from 'node:net'
 import type { Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import type { OpenTarget } from '../../app/ports/target.ts'
 import type { Backend } from '../../domain/session/session.ts'
+import { serverEndPoint } from '../../wire/postgres/auth/channel-binding.ts'
 import { PostgresClient } from '../../wire/postgres/client.ts'
 import type { ClientEvent } from '../../wire/postgres/client.ts'
 import { encodeCancelRequest, encodeSslRequest } from '../../wire/postgres/startup.ts'
@@ -153,6 +154,7 @@ async function encrypt(raw: Socket, target: OpenTarget, signal: AbortSignal): Pr
   const secured = connectTls({
     socket: raw,
     minVersion: 'TLSv1.2',
+    ALPNProtocols: ['postgresql'],
     rejectUnauthorized: verify,
     // INVARIANT: whom the certificate must name. Without it an address would be checked as if it were `localhost`.
     host: target.host,
@@ -182,7 +184,8 @@ async function signIn(
   signal: AbortSignal,
 ): Promise<Connected> {
   const local = target.socket !== undefined || /^(127\.|::1$|localhost$)/.test(target.host)
-  const encrypted = 'encrypted' in socket && socket.encrypted === true
+  const encrypted = socket instanceof TLSSocket
+  const certificate = encrypted ? socket.getPeerX509Certificate()?.raw : undefined
   const client = new PostgresClient({
     user: target.user,
     database,
@@ -190,6 +193,8 @@ async function signIn(
     parameters: Object.fromEntries(settings),
     methods: local || encrypted ? ['scram', 'md5', 'cleartext', 'none'] : ['scram', 'md5', 'none'],
     nonce: randomBytes(18).toString('base64'),
+    // As libpq's channel_binding=prefer: it proves the target even where nobody verifies its certificate.
+    endPoint: certificate === undefined ? undefined : serverEndPoint(certificate),
   })
   const parameters: (readonly [string, string])[] = []
   let key: Connected['key']
