@@ -8,6 +8,7 @@ import { serverEndPoint } from '../../wire/postgres/auth/channel-binding.ts'
 import { PostgresClient } from '../../wire/postgres/client.ts'
 import type { ClientEvent } from '../../wire/postgres/client.ts'
 import { encodeCancelRequest, encodeSslRequest } from '../../wire/postgres/startup.ts'
+import { withSharedReads } from './shared-reads.ts'
 import { STATE_QUERY } from './target-state.ts'
 
 /** A connection that stands, signed in, with what had to be known before the client may speak. */
@@ -115,11 +116,12 @@ function awaiting<T>(
 }
 
 async function openSocket(target: OpenTarget, signal: AbortSignal): Promise<Socket> {
-  const raw = connectTcp(
+  const { host, port } = target
+  const where =
     target.socket === undefined
-      ? { host: target.host, port: target.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
-      : { path: `${target.socket}/.s.PGSQL.${target.port}` },
-  )
+      ? { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }
+      : { path: `${target.socket}/.s.PGSQL.${port}` }
+  const raw = withSharedReads((options) => connectTcp({ ...where, ...options }))
   // One that stays: an error between two waits must not end the process.
   raw.on('error', () => undefined)
   try {

@@ -9,7 +9,9 @@ import type { Classifier } from '../../classify/postgres/shape.ts'
 import { encodeTold } from '../../wire/postgres/encode.ts'
 import { CancelKeys } from './cancel-keys.ts'
 import type { CancelElsewhere } from './cancel-keys.ts'
+import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { serve } from './serve.ts'
+import { adopt } from './shared-reads.ts'
 import { fatal } from './told.ts'
 import { welcome } from './welcome.ts'
 
@@ -24,6 +26,8 @@ export interface GatewayLimits {
   readonly connectMs: number
   /** Longest hold inside a transaction, in ms: it keeps locks. */
   readonly holdInTransactionMs: number
+  /** How often a client whose statement waits for people hears something, in ms. */
+  readonly keepAliveMs: number
 }
 export const GATEWAY_LIMITS: GatewayLimits = {
   connections: 2000,
@@ -31,6 +35,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   signInMs: 15_000,
   connectMs: 10_000,
   holdInTransactionMs: 60_000,
+  keepAliveMs: KEEP_ALIVE_MS,
 }
 
 export interface GatewayLog {
@@ -103,7 +108,8 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   }
 
   // Half-open, so that what a client still reads reaches it after it has said that it sends no more.
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
+    const socket = adopt(accepted)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     const done = receive(socket)
