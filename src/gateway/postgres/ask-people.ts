@@ -9,6 +9,7 @@ import type { Desk, Protocol } from './desk.ts'
 import { holdForReview, Interruptible } from './hold.ts'
 import type { HoldResult } from './hold.ts'
 import type { Bench } from './judge.ts'
+import { keepAlive } from './keep-alive.ts'
 import { maskSecrets } from './run.ts'
 import { estimateOf } from './settle.ts'
 import { withEstimate } from '../../app/gateway/work.ts'
@@ -49,6 +50,7 @@ export async function askPeople(
   const inTransaction = desk.line.inTransaction
   const wait = new Interruptible()
   desk.wait = wait
+  const stop = keepAlive((bytes) => desk.write(bytes), desk.of.keepAliveMs)
   try {
     // A Parse that went ahead keeps a lock on its tables until Sync, although nothing of it ran.
     if (!inTransaction) await desk.line.rest()

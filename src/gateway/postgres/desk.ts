@@ -160,8 +160,12 @@ export class Desk {
 
   /** A message between the target's own. Only when drained. */
   tell(told: Told): void {
-    if (this.ended) return
-    this.out.add(encodeTold(told))
+    this.write(encodeTold(told))
+  }
+  /** The same of bytes that are whole messages. */
+  write(bytes: Buffer): void {
+    if (this.ended || !this.line.atBoundary) return
+    this.out.add(bytes)
     this.out.flush()
   }
 

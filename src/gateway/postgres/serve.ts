@@ -12,6 +12,7 @@ import type { CancelKeys } from './cancel-keys.ts'
 import { cancelOnTarget, connectTarget } from './connect-target.ts'
 import { holdForReview, Interruptible } from './hold.ts'
 import type { Leave } from './hold.ts'
+import { keepAlive } from './keep-alive.ts'
 import type { GatewayLimits, GatewayOptions } from './listen.ts'
 import { policyBack } from './policy-back.ts'
 import { GatewaySession } from './session.ts'
@@ -96,6 +97,7 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
           upstream: connected.socket,
           state,
           holdInTransactionMs: parts.limits.holdInTransactionMs,
+          keepAliveMs: parts.limits.keepAliveMs,
           cancelTarget: () => cancelOnTarget(target, key),
         })
         socket.removeAllListeners('data')
@@ -278,6 +280,8 @@ async function holdConnect(
       'refused',
     )
   }
+  // Behind AuthenticationOk the parameters are due anyway.
+  const stop = keepAlive((bytes) => void socket.write(bytes), parts.limits.keepAliveMs)
   const result = await holdForReview({
     app: parts.app,
     input: {
@@ -298,7 +302,7 @@ async function holdConnect(
     wait: of.gone,
     tell: (told) => void socket.write(encodeTold(told)),
     log: (error, what) => parts.log.warn({ err: error, resource }, what),
-  })
+  }).finally(stop)
   switch (result.kind) {
     case 'go':
       return result.leave

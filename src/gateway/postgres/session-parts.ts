@@ -26,6 +26,8 @@ export interface SessionParts {
   readonly state: TargetState
   /** Longest hold inside a transaction, in ms. */
   readonly holdInTransactionMs: number
+  /** How often a client that waits for people hears something, in ms. */
+  readonly keepAliveMs: number
   /** Ask the target to stop what runs. */
   readonly cancelTarget: () => Promise<void>
   readonly log: { warn(about: object, message: string): void; error(about: object, message: string): void }
