@@ -101,6 +101,7 @@ export async function askPeople(
       log: (error, what) => desk.log(error, what),
     })
   } finally {
+    stop()
     desk.wait = undefined
   }
 }
