@@ -236,6 +236,13 @@ describe('the protocol, message by message', () => {
     expect(brief(await client.until('Z'))).toBe('E(0A000) Z(E)')
   })
 
+  it('goes on with UTF8 under the old name that the target keeps', async () => {
+    expect(await ask("SET client_encoding = 'UNICODE'")).toContain('C(SET)')
+    expect(await ask('SELECT 1')).toBe('T D(1) C(SELECT 1) Z(I)')
+    expect(await ask('RESET ALL')).toContain('C(RESET)')
+    expect(await ask('SELECT 1')).toBe('T D(1) C(SELECT 1) Z(I)')
+  })
+
   it('59: a cancel with a wrong key does nothing; with the right one it withdraws', async () => {
     hold('delete')
     const next = world.app.nextHold()

@@ -212,7 +212,7 @@ export class GatewaySession {
         desk.stretch += 1
         return undefined
       case FRONTEND.FunctionCall:
-        return desk.refuse(notUnderstood('function calls by number are not taken by this gateway'), 'simple')
+        return desk.refuse(FUNCTION_CALL, 'simple')
       case FRONTEND.Terminate:
         return this.#terminate()
       default:
@@ -319,6 +319,12 @@ export class GatewaySession {
       this.#finished()
     })
   }
+}
+
+/** What libpq's and JDBC's large object calls run into. */
+const FUNCTION_CALL: Told = {
+  ...notUnderstood('function calls by number are not taken by this gateway'),
+  hint: 'Use large objects through SQL: SELECT lo_from_bytea(...), lo_get(...), lo_put(...), lo_open(...), loread(...).',
 }
 
 const TOO_LARGE = 'a message larger than this gateway takes'

@@ -155,7 +155,8 @@ export class TargetState {
     if (name === 'TimeZone') this.timeZone = value
     if (name === 'client_encoding') {
       this.encoding = value
-      if (value.toUpperCase() !== 'UTF8') return `client_encoding became ${value}; only UTF8 is understood here`
+      // The target keeps the old name as it was given (check_client_encoding in variable.c); psycopg2 sets it.
+      if (!/^(utf8|unicode)$/i.test(value)) return `client_encoding became ${value}; only UTF8 is understood here`
     }
     if (name === 'standard_conforming_strings') {
       this.standardConformingStrings = value === 'on'
