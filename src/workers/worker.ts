@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { openCore } from '../core.ts'
 import { createLog } from '../log.ts'
 import { type Carrying, carrySessions } from './carry-sessions.ts'
@@ -42,30 +43,35 @@ const stop = (): Promise<void> =>
     process.exit()
   }))
 
-process.on('message', (message: ToWorker) => {
-  switch (message.kind) {
-    case 'start':
-      start(message).then(
-        () => tell({ kind: 'ready' }),
-        (error: NodeJS.ErrnoException) => {
-          const { code, message: words } = error
-          tell({ kind: 'failed', message: words, ...(code === undefined ? {} : { code }) })
-        },
-      )
-      break
-    case 'cancel':
-      carrying?.cancel(message.pid, Buffer.from(message.secret))
-      break
-    case 'stop':
-      void stop()
-      break
-    default:
-      message satisfies never
-  }
-})
-process.on('disconnect', () => {
-  setTimeout(() => process.exit(1), ORPHANED_MS).unref()
-  void stop()
-})
-// A terminal and an init system tell the whole group. The server says when this one stops.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+/** This file, to start a process with. Whoever imports it runs nothing of it, but has it compiled. */
+export const WORKER = fileURLToPath(import.meta.url)
+
+if (import.meta.main) {
+  process.on('message', (message: ToWorker) => {
+    switch (message.kind) {
+      case 'start':
+        start(message).then(
+          () => tell({ kind: 'ready' }),
+          (error: NodeJS.ErrnoException) => {
+            const { code, message: words } = error
+            tell({ kind: 'failed', message: words, ...(code === undefined ? {} : { code }) })
+          },
+        )
+        break
+      case 'cancel':
+        carrying?.cancel(message.pid, Buffer.from(message.secret))
+        break
+      case 'stop':
+        void stop()
+        break
+      default:
+        message satisfies never
+    }
+  })
+  process.on('disconnect', () => {
+    setTimeout(() => process.exit(1), ORPHANED_MS).unref()
+    void stop()
+  })
+  // A terminal and an init system tell the whole group. The server says when this one stops.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+}
