@@ -62,6 +62,7 @@ export class GatewaySession {
     this.#out = new Outbox(of.client)
     this.#line = new TargetLine(of.upstream, {
       deliver: (bytes) => this.#out.add(bytes),
+      pass: (piece) => this.#out.pass(piece),
       parameter: (name, value) => {
         const wrong = of.state.report(name, value)
         if (wrong !== undefined) this.#end('failed', fatal('0A000', wrong))

@@ -63,8 +63,10 @@ interface Hidden {
 }
 
 export interface TargetHooks {
-  /** Whole or part of a message for the client. Aliases a chunk. */
+  /** A whole message for the client. */
   deliver(bytes: Buffer): void
+  /** Whole or part of a message for the client, as it came. */
+  pass(piece: Piece): void
   parameter(name: string, value: string): void
   /** Everything in a chunk was handled: write out, and go on with what waited. */
   settled(): void
@@ -303,7 +305,7 @@ export class TargetLine {
           this.#rows.expect(head.portal?.columns)
         }
         if (!this.#rows.accept(piece)) return 'a row whose columns do not add up'
-        if (shown) this.#hooks.deliver(piece.bytes)
+        if (shown) this.#hooks.pass(piece)
         else return this.#gather(piece, head.hidden)
         return undefined
       case BACKEND.Notice:
@@ -318,13 +320,13 @@ export class TargetLine {
         const parameter = decodeParameterStatus(piece.bytes)
         if (parameter === undefined) return 'a malformed parameter status'
         this.#hooks.parameter(parameter.name, parameter.value)
-        this.#hooks.deliver(piece.bytes)
+        this.#hooks.pass(piece)
         return undefined
       }
       case BACKEND.Error:
         return this.#fail(piece.bytes, head)
       case BACKEND.ReadyForQuery:
-        return this.#ready(piece.bytes, head)
+        return this.#ready(piece, head)
       default:
         return head === undefined ? 'a message that nobody asked for' : this.#answer(piece, head, shown)
     }
@@ -380,7 +382,7 @@ export class TargetLine {
         if (!consumed) return 'an unexpected NoData'
         break
       case BACKEND.RowDescription: {
-        const columns = columnsOf(piece.bytes)
+        const columns = columnsOf(piece.chunk, piece.start, piece.end)
         if (columns === undefined) return 'a row description that does not add up'
         consumed = kind === 'describe'
         if (consumed) {
@@ -393,10 +395,10 @@ export class TargetLine {
         break
       }
       case BACKEND.CommandComplete:
-        if (!isCommandComplete(piece.bytes)) return 'a command tag that does not add up'
+        if (!isCommandComplete(piece.chunk, piece.start, piece.end)) return 'a command tag that does not add up'
         if (!runs || !this.#order.completed()) return 'an unexpected CommandComplete'
         this.#rowsBegun = false
-        head.run?.rows(rowsOf(piece.bytes) ?? 0)
+        head.run?.rows(rowsOf(piece.chunk, piece.start, piece.end) ?? 0)
         consumed = kind === 'execute'
         if (consumed) head.run?.ended('succeeded')
         break
@@ -428,7 +430,7 @@ export class TargetLine {
       default:
         return 'a message of an unexpected type'
     }
-    if (shown) this.#hooks.deliver(piece.bytes)
+    if (shown) this.#hooks.pass(piece)
     if (consumed) {
       this.#shift()
       head.done?.()
@@ -476,8 +478,8 @@ export class TargetLine {
     return undefined
   }
 
-  #ready(frame: Buffer, head: Expected | undefined): string | undefined {
-    const status = decodeReady(frame)
+  #ready(piece: Piece, head: Expected | undefined): string | undefined {
+    const status = decodeReady(piece.chunk, piece.start, piece.end)
     if (status === undefined) return 'a transaction status that does not exist'
     if (head === undefined || (head.kind !== 'sync' && head.kind !== 'query')) return 'an unexpected ReadyForQuery'
     if (head.kind === 'query' && !this.#order.isWhole) return 'a ReadyForQuery before anything is complete'
@@ -489,7 +491,7 @@ export class TargetLine {
     if (head.copies === true) this.copy = 'none'
     if (head.kind === 'query') head.run?.ended('succeeded')
     head.done?.()
-    if (head.hidden === undefined) this.#hooks.deliver(frame)
+    if (head.hidden === undefined) this.#hooks.pass(piece)
     this.#hooks.ready(status)
     return undefined
   }

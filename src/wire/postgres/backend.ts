@@ -66,27 +66,32 @@ export const targetSignInLimits: Limits = (tag) => {
 
 export type TransactionStatus = 'idle' | 'open' | 'failed'
 
+/*
+ * Those that every statement meets read the message where it stands in a chunk, from `start` to `end`; left out, it is
+ * the whole buffer.
+ */
+
 /** Undefined for a status that the protocol does not know. */
-export function decodeReady(frame: Buffer): TransactionStatus | undefined {
-  if (frame.length !== HEADER + 1) return undefined
-  const status = frame[HEADER]
+export function decodeReady(chunk: Buffer, start = 0, end = chunk.length): TransactionStatus | undefined {
+  if (end - start !== HEADER + 1) return undefined
+  const status = chunk[start + HEADER]
   if (status === 0x49) return 'idle'
   if (status === 0x54) return 'open'
   return status === 0x45 ? 'failed' : undefined
 }
 
 /** Rows in a command tag: the last number of `INSERT 0 5` or `DELETE 1204`; undefined for `BEGIN`. */
-export function rowsOf(frame: Buffer): number | undefined {
+export function rowsOf(chunk: Buffer, start = 0, end = chunk.length): number | undefined {
   let rows = 0
   let scale = 1
-  let at = frame.length - 2
-  for (; at >= HEADER; at--) {
-    const digit = (frame[at] ?? 0) - 0x30
+  let at = end - 2
+  for (; at >= start + HEADER; at--) {
+    const digit = (chunk[at] ?? 0) - 0x30
     if (digit < 0 || digit > 9) break
     rows += digit * scale
     scale *= 10
   }
-  return scale === 1 || frame[at] !== 0x20 ? undefined : rows
+  return scale === 1 || at < start + HEADER || chunk[at] !== 0x20 ? undefined : rows
 }
 
 /** Fields of an ErrorResponse or NoticeResponse by their letter. Undefined when malformed. */
@@ -162,20 +167,25 @@ export function decodeParameterTypes(frame: Buffer): readonly number[] | undefin
 }
 
 /** How many columns a RowDescription has; undefined when its fields do not add up to its length. */
-export function columnsOf(frame: Buffer): number | undefined {
-  const count = frame.length >= HEADER + 2 ? frame.readInt16BE(HEADER) : -1
+export function columnsOf(chunk: Buffer, start = 0, end = chunk.length): number | undefined {
+  let at = start + HEADER + 2
+  if (at > end) return undefined
+  const count = chunk.readInt16BE(at - 2)
   if (count < 0) return undefined
-  let at = HEADER + 2
   for (let i = 0; i < count; i++) {
-    const end = frame.indexOf(0, at)
-    if (end < 0) return undefined
-    at = end + 1 + 18
+    while (at < end && chunk[at] !== 0) at++
+    if (at >= end) return undefined
+    at += 1 + 18
   }
-  return at === frame.length ? count : undefined
+  return at === end ? count : undefined
 }
 
 /** One text, whose end is the end of the message. */
-export const isCommandComplete = (frame: Buffer): boolean => frame.indexOf(0, HEADER) === frame.length - 1
+export function isCommandComplete(chunk: Buffer, start = 0, end = chunk.length): boolean {
+  let at = start + HEADER
+  while (at < end && chunk[at] !== 0) at++
+  return at === end - 1
+}
 
 /** A process id, a channel and a payload. */
 export function isNotification(frame: Buffer): boolean {

@@ -23,17 +23,16 @@ export class DataRowCheck {
 
   /** False when the row is malformed. Pieces come in order. */
   accept(piece: Piece): boolean {
-    const bytes = piece.bytes
-    let at = 0
+    const { chunk, end } = piece
+    let at = piece.start
     if (piece.first) {
-      this.#left = bytes.readUInt32BE(1) - 4
+      this.#left = chunk.readUInt32BE(at + 1) - 4
       this.#columns = -1
       this.#column = 0
       this.#have = 0
-      at = HEADER
+      at += HEADER
     }
-    this.#left -= bytes.length - at
-    const end = bytes.length
+    this.#left -= end - at
     while (at < end) {
       if (this.#column > 0) {
         const skip = Math.min(this.#column, end - at)
@@ -45,7 +44,7 @@ export class DataRowCheck {
       const need = this.#columns < 0 ? 2 : 4
       if (this.#have === 0) this.#number = 0
       while (this.#have < need && at < end) {
-        this.#number = (this.#number << 8) | (bytes[at++] ?? 0)
+        this.#number = (this.#number << 8) | (chunk[at++] ?? 0)
         this.#have += 1
       }
       if (this.#have < need) break

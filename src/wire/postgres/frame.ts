@@ -6,15 +6,32 @@
 /** Type byte and length. */
 export const HEADER = 5
 
-/** Consecutive bytes of one message. `bytes` alias what was pushed wherever they can. */
-export interface Piece {
-  readonly kind: 'piece'
+/** Consecutive bytes of one message, where they stand: what was pushed, wherever that is possible. */
+export class Piece {
+  readonly kind = 'piece'
   readonly tag: number
-  /** What goes on the wire: with the header when `first`. */
-  readonly bytes: Buffer
+  /** What goes on the wire stands in `chunk` from `start` to `end`: with the header when `first`. */
+  readonly chunk: Buffer
+  readonly start: number
+  readonly end: number
   readonly first: boolean
   /** Whole messages are first and last at once; only tags that the limits stream ever come in parts. */
   readonly last: boolean
+  #bytes: Buffer | undefined
+
+  constructor(tag: number, chunk: Buffer, start: number, end: number, first: boolean, last: boolean) {
+    this.tag = tag
+    this.chunk = chunk
+    this.start = start
+    this.end = end
+    this.first = first
+    this.last = last
+  }
+
+  /** The same as a buffer of their own, made when it is asked for. Aliases `chunk`. */
+  get bytes(): Buffer {
+    return (this.#bytes ??= this.chunk.subarray(this.start, this.end))
+  }
 }
 
 /** The peer broke the protocol: nothing of this message was handed out, and nothing behind it can be trusted. */
@@ -100,8 +117,19 @@ export class FrameReader {
     if (this.#violation !== undefined) return this.#violation
     if (this.#streaming > 0) return this.#stream(false)
     if (this.#buffered < HEADER) return undefined
-    const tag = this.#peek(0)
-    const length = this.#peek(1) * 0x1000000 + ((this.#peek(2) << 16) | (this.#peek(3) << 8) | this.#peek(4)) // unsigned
+    const head = this.#chunks[0]
+    const at = this.#at
+    let tag: number
+    let length: number // unsigned
+    if (head !== undefined && head.length - at >= HEADER) {
+      tag = head[at] ?? 0
+      length =
+        (head[at + 1] ?? 0) * 0x1000000 +
+        (((head[at + 2] ?? 0) << 16) | ((head[at + 3] ?? 0) << 8) | (head[at + 4] ?? 0))
+    } else {
+      tag = this.#peek(0)
+      length = this.#peek(1) * 0x1000000 + ((this.#peek(2) << 16) | (this.#peek(3) << 8) | this.#peek(4))
+    }
     const limit = this.#limits(tag)
     if (limit === REFUSED) return this.#refuse('unknown_type', tag, length)
     if (length < 4) return this.#refuse('length_too_small', tag, length)
@@ -114,7 +142,7 @@ export class FrameReader {
     }
     if (body > limit) return this.#refuse('length_too_large', tag, length)
     if (this.#buffered < HEADER + body) return undefined
-    return { kind: 'piece', tag, bytes: this.#take(HEADER + body), first: true, last: true }
+    return this.#cut(tag, HEADER + body, true, true)
   }
 
   /**
@@ -148,7 +176,7 @@ export class FrameReader {
 
   /** Everything not handed out, and forgets it: for the change to TLS, where leftovers are an attack. */
   rest(): Buffer {
-    return this.#take(this.#buffered)
+    return this.#buffered === 0 ? Buffer.alloc(0) : this.#cut(0, this.#buffered, true, true).bytes
   }
 
   #refuse(reason: Violation['reason'], tag: number, length: number): Violation {
@@ -166,7 +194,7 @@ export class FrameReader {
     const here = head.length - this.#at
     const size = Math.min(this.#streaming, first ? Math.max(here, HEADER) : here)
     this.#streaming -= size
-    return { kind: 'piece', tag: this.#tag, bytes: this.#take(size), first, last: this.#streaming === 0 }
+    return this.#cut(this.#tag, size, first, this.#streaming === 0)
   }
 
   #peek(offset: number): number {
@@ -178,18 +206,20 @@ export class FrameReader {
     return 0
   }
 
-  #take(size: number): Buffer {
-    const head = this.#chunks[0]
-    if (head === undefined || size === 0) return Buffer.alloc(0)
+  /** The next `size` bytes, which are there. Copies them only when they stand in several chunks. */
+  #cut(tag: number, size: number, first: boolean, last: boolean): Piece {
     this.#buffered -= size
     this.#seen.at = 0
-    const end = this.#at + size
-    if (end <= head.length) {
-      const bytes = head.subarray(this.#at, end)
-      if (end === head.length) this.#drop(1)
-      else this.#at = end
-      return bytes
-    }
+    const start = this.#at
+    const end = start + size
+    const head = this.#chunks[0]
+    if (head === undefined || end > head.length) return new Piece(tag, this.#join(size), 0, size, first, last)
+    if (end === head.length) this.#drop(1)
+    else this.#at = end
+    return new Piece(tag, head, start, end, first, last)
+  }
+
+  #join(size: number): Buffer {
     const whole = Buffer.allocUnsafe(size)
     let filled = 0
     let used = 0
@@ -212,7 +242,7 @@ export class FrameReader {
   }
 
   #drop(count: number): void {
-    if (count === this.#chunks.length) this.#chunks = []
+    if (count === this.#chunks.length) this.#chunks.length = 0
     else this.#chunks.splice(0, count)
     this.#at = 0
   }
