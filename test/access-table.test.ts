@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ACCESS, PARTIES } from '../src/contract/access.ts'
 import type { AccessRow, Cell, Party } from '../src/contract/access.ts'
+import type { PrincipalId, RequestId } from '../src/domain/ids.ts'
 import { routes } from '../src/contract/routes.ts'
 import type { HttpWorld, Name } from './support/http-world.ts'
 import { httpWorld } from './support/http-world.ts'
@@ -112,6 +113,13 @@ const PROBES: Readonly<Record<AccessRow, Probe>> = {
   async deny(who, party, relation) {
     const { id, digest } = await pending(party, relation)
     return seen(await send(who, 'POST', `/v1/requests/${id}/reviews`, { verdict: 'deny', digest, words: 'not today' }))
+  },
+  async acknowledge(who, party, relation) {
+    const { id } = await granted(party, relation)
+    const asked = (relation === 'mine' ? ['mia', 'dev'] : ['lee']) as unknown as readonly PrincipalId[]
+    const owed = { why: [{ kind: 'unknown' as const }], asked, dueAt: Date.now() + 60_000 }
+    await world.ground.open.store.transaction((tx) => tx.requests.insertReviewAfterwards(id as RequestId, owed))
+    return seen(await send(who, 'POST', `/v1/requests/${id}/acknowledge`, { words: 'seen, and as it should be' }))
   },
   withdraw: async (who, party, relation) =>
     seen(await send(who, 'POST', `/v1/requests/${(await pending(party, relation)).id}/withdraw`)),

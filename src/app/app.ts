@@ -1,5 +1,6 @@
 import type { PrincipalId, RequestId, ResourceName, Revision, TokenId, TeamName } from '../domain/ids.ts'
 import type { Decision } from '../domain/policy/decision.ts'
+import type { RowCap } from '../domain/policy/row-cap.ts'
 import type { Principal, PrincipalKind, Role } from '../domain/principal.ts'
 import type { Profile, Team } from '../domain/profile/profile.ts'
 import type { Grant } from '../domain/grant/grant.ts'
@@ -7,6 +8,8 @@ import type { AccessRequest, RequestState } from '../domain/request/request.ts'
 import type { Session, StatementEntry } from '../domain/session/session.ts'
 import type { Instant, Millis } from '../domain/time.ts'
 import type { NamedVerb } from '../domain/verb.ts'
+import type { ReviewAfterwards } from '../domain/request/divergence.ts'
+import type { Execution } from './ports/requests.ts'
 import type { RecordedEntry } from './ports/store.ts'
 import type { Refusal } from './refusals.ts'
 import type { Result } from './result.ts'
@@ -101,6 +104,10 @@ export interface Explained {
   readonly flip?: string
   /** What was given, or what the target's planner guessed; absent where no rule reads it. */
   readonly estimate?: { readonly rows: number; readonly cost: number }
+  /** How many rows an approved statement may touch. */
+  readonly rowCap?: RowCap
+  /** Rows that one run may return before it is an export. */
+  readonly rowsAtMost?: number
   readonly revision: Revision
 }
 export interface RuleTrace {
@@ -138,13 +145,16 @@ export interface RequestFilter {
 export interface RequestView {
   readonly request: AccessRequest
   readonly grant?: Grant
+  /** Its one run, beside what was approved; once it has begun. */
+  readonly execution?: Execution
+  readonly afterwards?: ReviewAfterwards
   readonly url: string
   /** The reader may know that it exists and how it stands, not what it says (the access table's `metadata`): the edge leaves out subject, reason and words. */
   readonly metadataOnly?: true
   /** Why those who may answer it can never meet what it needs, in one sentence; only while it is pending. */
   readonly unanswerable?: string
   readonly may: Readonly<
-    Record<'approve' | 'deny' | 'withdraw' | 'retry' | 'extend' | 'done' | 'revoke', true | Refusal>
+    Record<'approve' | 'deny' | 'withdraw' | 'retry' | 'extend' | 'done' | 'revoke' | 'acknowledge', true | Refusal>
   >
 }
 export interface ResourceView {
@@ -283,6 +293,8 @@ export interface App {
     readonly needsMe: readonly RequestView[]
     readonly waiting: readonly RequestView[]
     readonly granted: readonly RequestView[]
+    /** What was done otherwise than the caller approved, until somebody has looked; the earliest due first. */
+    readonly afterwards: readonly RequestView[]
   }>
   review(
     caller: Caller,
@@ -292,8 +304,11 @@ export interface App {
       readonly digest: string
       readonly words?: string
       readonly atMost?: Millis
+      readonly rowsAtMost?: number
     },
   ): WriteResult<RequestView>
+  /** Somebody who approved has looked at what was done otherwise than approved, and says so in words. */
+  acknowledge(caller: Caller, id: string, input: { readonly words: string }): WriteResult<RequestView>
   withdrawRequest(caller: Caller, id: string): WriteResult<RequestView>
   retryRequest(caller: Caller, id: string): WriteResult<RequestView>
   extendGrant(

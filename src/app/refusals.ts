@@ -38,6 +38,18 @@ export const REFUSALS = {
   changed: { status: 409, title: 'The request is not what you were shown. Look again.' },
   words_required: { status: 400, title: 'A denial needs words that the requester will read.', hint: 'Add: -m "..."' },
   not_shorter: { status: 400, title: 'A reviewer may shorten the time, not lengthen it.' },
+  not_fewer: { status: 400, title: 'A reviewer may lower the number of rows that policy agrees to, not raise it.' },
+  rows_required: {
+    status: 400,
+    title: 'Policy caps this at a multiple of an estimate that is not known. An approval must say how many rows.',
+    hint: 'Add: --rows N',
+  },
+  rows_not_counted: {
+    status: 400,
+    title: 'The rows of this cannot be counted while it runs, so no number would hold.',
+  },
+  not_divergent: { status: 409, title: 'There is nothing about it that waits for a review afterwards.' },
+  acknowledged: { status: 409, title: 'Somebody has acknowledged it already.' },
   not_active: { status: 409, title: 'There is no access in force: it has not begun, or has ended.' },
   scope_not_allowed: {
     status: 403,

@@ -22,6 +22,8 @@ const TELLING = [
   'revision',
   'grant',
   'rows',
+  'touched',
+  'rowsAtMost',
   'sqlstate',
   'count',
   'scope',

@@ -116,7 +116,14 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     .option('--deny', 'deny, with -m')
     .option('-m, --message <text>', 'words that the requester will read')
     .option('--for <time>', 'approve for a shorter time')
+    .option('--rows <n>', 'approve at most so many rows; more roll it back')
     .option('--digest <digest>', 'refuse unless the request has this digest')
+  define(
+    program,
+    'acknowledge <id>',
+    'you have looked at what was done otherwise than you approved',
+    () => import('./commands/acknowledge.ts'),
+  ).option('-m, --message <text>', 'what you saw')
   define(program, 'revoke <id>', "end somebody's access early", () => import('./commands/revoke.ts')).option(
     '-m, --message <text>',
     'why',

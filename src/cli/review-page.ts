@@ -1,6 +1,7 @@
 import { unusualSettings } from '../domain/request/session-settings.ts'
 import { poolWords } from '../domain/request/requirement-words.ts'
 import type { AccessRequest, Cli, Resource } from './cli.ts'
+import { renderDone, rowCapLine } from './done-words.ts'
 import { exposeLines, hasExposed, oneLine } from './exposed-text.ts'
 import { profileStrip } from './profile-strip.ts'
 import { requirementWords, sentence, stateWords } from './request-words.ts'
@@ -41,11 +42,14 @@ export function renderReviewPage(cli: Cli, request: AccessRequest, profile: Reso
       ['rules', why(request)],
       ['failed', request.failures.map((one) => cli.paint('red', oneLine(`${one.rule}: ${one.message}`))).join('\n')],
       ['yields', yields(request)],
+      ['rows', rowCapLine(cli, request)],
       ['digest', oneLine(request.digest)],
       ['page', oneLine(request.url)],
     ]),
   )
   parts.push(renderLanes(cli, request))
+  const done = renderDone(cli, request)
+  if (done !== '') parts.push(done)
   return parts.join('\n')
 }
 
@@ -192,7 +196,14 @@ function estimate(subject: Statement): string {
   const found = subject.actions.flatMap((one) => (one.facts.estimate === undefined ? [] : [one.facts.estimate]))
   if (found.length === 0) return 'unknown (the statement was not planned)'
   const rows = Math.max(...found.map((one) => one.rows))
-  return `about ${Math.round(rows).toLocaleString('en-US')} ${Math.round(rows) === 1 ? 'row' : 'rows'} (cost ${Math.round(Math.max(...found.map((one) => one.cost))).toLocaleString('en-US')})`
+  const cascades = new Set(
+    found.flatMap((one) =>
+      (one.cascades ?? []).map(
+        (c) => `\nalso ${c.does === 'deletes' ? 'deletes from' : 'updates'} ${oneLine(c.table)} by cascade`,
+      ),
+    ),
+  )
+  return `about ${Math.round(rows).toLocaleString('en-US')} ${Math.round(rows) === 1 ? 'row' : 'rows'} (cost ${Math.round(Math.max(...found.map((one) => one.cost))).toLocaleString('en-US')})${[...cascades].join('')}`
 }
 
 function why(request: AccessRequest): string {
@@ -248,7 +259,8 @@ function renderLanes(cli: Cli, request: AccessRequest): string {
   const said = request.reviews.map((one) => {
     const words = one.words === undefined ? '' : `: ${oneLine(one.words)}`
     const shorter = one.atMost === undefined ? '' : `, for at most ${oneLine(one.atMost)}`
-    return `  ${oneLine(one.by)} ${one.verdict === 'approve' ? 'approved' : 'denied'}${shorter}${words}\n`
+    const fewer = one.rowsAtMost === undefined ? '' : `, at most ${one.rowsAtMost.toLocaleString('en-US')} rows`
+    return `  ${oneLine(one.by)} ${one.verdict === 'approve' ? 'approved' : 'denied'}${shorter}${fewer}${words}\n`
   })
   return `${cli.paint('dim', 'who must agree')}\n${lanes.join('') || '  nobody\n'}${stuck}${said.length === 0 ? '' : `${cli.paint('dim', 'said so far')}\n${said.join('')}`}`
 }

@@ -30,6 +30,8 @@ export const ACCESS = {
   read_request: row('own', 'own', 'own', 'metadata', 'yes', 'own', 'own'),
   approve: row('no', 'own', 'own', 'no', 'no', 'no', 'no'),
   deny: row('no', 'own', 'own', 'no', 'no', 'no', 'no'),
+  /** What was done otherwise than they approved; never their own. */
+  acknowledge: row('no', 'own', 'own', 'no', 'no', 'no', 'no'),
   withdraw: row('own', 'no', 'own', 'no', 'no', 'own', 'own'),
   use_grant: row('own', 'no', 'no', 'no', 'no', 'own', 'own'),
   revoke_early: row('own', 'own', 'own', 'yes', 'no', 'own', 'own'),

@@ -117,6 +117,11 @@ export const Explained = z
     flip: z.string().optional(),
     /** Given, or guessed by the target's planner; absent where no rule reads it. */
     estimate: z.object({ rows: z.number(), cost: z.number() }).optional(),
+    rowCap: z
+      .object({ rows: z.int().optional(), needsNumber: z.literal(true).optional() })
+      .optional()
+      .meta({ description: 'How many rows an approved statement may touch' }),
+    rowsAtMost: z.int().optional().meta({ description: 'Rows that one run may return before it is an export' }),
     revision: RevisionNumber,
   })
   .meta({ id: 'Explained', description: 'The same decision as enforcement would make, with every rule it looked at' })

@@ -30,9 +30,22 @@ const Facts = z.object({
         functions: z.array(z.string()),
       })
       .optional(),
-    estimate: z.object({ rows: z.number(), cost: z.number() }).optional(),
+    estimate: z
+      .object({
+        rows: z.number(),
+        cost: z.number(),
+        cascades: z.array(z.object({ table: z.string(), does: z.enum(['deletes', 'updates']) })).optional(),
+      })
+      .optional(),
   }),
 })
+
+const RowCap = z
+  .object({
+    rows: z.int().optional(),
+    needsNumber: z.literal(true).optional().meta({ description: 'Every approval must say `rowsAtMost`' }),
+  })
+  .meta({ description: 'How many rows it may touch, cascades and triggers counted. More roll it back' })
 
 export const Subject = z
   .discriminatedUnion('kind', [
@@ -74,6 +87,7 @@ export const Subject = z
         .object({ held: z.array(z.object({ object: z.string(), mode: z.string() })), waiters: z.int() })
         .optional(),
       notCovered: z.array(z.string()).meta({ description: 'What no digest can cover, told to the approver' }),
+      uncapped: z.string().optional().meta({ description: 'Why no number of rows can be enforced on it' }),
     }),
     z.object({ kind: z.literal('connect'), database: z.string(), client: z.string(), sourceAddress: z.string() }),
     z.object({ kind: z.literal('window'), verbs: z.array(AnyVerb), length: DurationText }),
@@ -114,7 +128,55 @@ const Review = z.object({
   at: Time,
   words: z.string().optional(),
   atMost: DurationText.optional(),
+  rowsAtMost: z.int().optional(),
 })
+
+const Divergence = z.object({
+  kind: z.enum(['more_rows', 'other_objects', 'over_cap', 'in_part', 'unknown']),
+  words: z.string(),
+})
+
+/** The one run of what was approved, beside it. */
+const Execution = z
+  .object({
+    state: z.enum(['ready', 'started', 'succeeded', 'failed', 'unknown']),
+    approved: z.object({
+      estimate: z.number().optional().meta({ description: 'Rows that the planner guessed' }),
+      rowsAtMost: z.int().optional().meta({ description: 'Rows that were agreed to' }),
+      objects: z.array(z.string()),
+    }),
+    done: z
+      .object({
+        rows: z.number().optional().meta({ description: 'As the client read it' }),
+        touched: z
+          .array(
+            z.object({
+              object: z.string(),
+              within: z.array(z.string()),
+              inserted: z.int(),
+              updated: z.int(),
+              deleted: z.int(),
+            }),
+          )
+          .optional()
+          .meta({ description: "By the target's own counters; absent where they could not be read" }),
+        durationMicros: z.int().optional(),
+        sqlstate: z.string().optional(),
+        overCap: z.literal(true).optional().meta({ description: 'It would have touched this, and was rolled back' }),
+        partly: z.literal(true).optional().meta({ description: 'It failed, and part of it may have been done' }),
+      })
+      .optional(),
+  })
+  .meta({ id: 'Execution', description: 'What was approved and what was done, side by side' })
+
+const Afterwards = z
+  .object({
+    why: z.array(Divergence),
+    asked: z.array(z.string()),
+    dueAt: Time,
+    acknowledged: z.object({ by: z.string(), words: z.string().optional(), at: Time }).optional(),
+  })
+  .meta({ id: 'ReviewAfterwards', description: 'What was done differs from what was approved: somebody must look' })
 
 const Requirement = z.object({
   key: z.string().meta({ examples: ['team:payments'] }),
@@ -158,6 +220,7 @@ export const AccessRequest = z
     recording: z.enum(['standard', 'full']),
     scope: z.enum(SCOPES),
     grantAtMost: DurationText,
+    rowCap: RowCap.optional(),
     revision: RevisionNumber,
     reason: z.string().optional(),
     session: z.string().optional(),
@@ -165,8 +228,19 @@ export const AccessRequest = z
     expiresAt: Time,
     reviews: z.array(Review),
     grant: Grant.optional(),
+    execution: Execution.optional(),
+    afterwards: Afterwards.optional(),
     /** What the reader may do, and why not. */
-    may: z.object({ approve: May, deny: May, withdraw: May, retry: May, extend: May, done: May, revoke: May }),
+    may: z.object({
+      approve: May,
+      deny: May,
+      withdraw: May,
+      retry: May,
+      extend: May,
+      done: May,
+      revoke: May,
+      acknowledge: May,
+    }),
   })
   .meta({ id: 'AccessRequest', description: 'An action, or a window of actions, and what people said to it' })
 
@@ -176,8 +250,13 @@ export const Inbox = z
     needsMe: z.array(AccessRequest),
     waiting: z.array(AccessRequest),
     granted: z.array(AccessRequest),
+    afterwards: z.array(AccessRequest),
   })
-  .meta({ id: 'Inbox', description: 'What waits for the caller, what of theirs waits for others, and what they hold' })
+  .meta({
+    id: 'Inbox',
+    description:
+      'What waits for the caller, what of theirs waits for others, what they hold, and what they must look at',
+  })
 
 export const RequestParam = z.object({ id: RequestIdText })
 export const RequestsQuery = z.object({
@@ -200,8 +279,11 @@ export const ReviewInput = z
     words: Words.optional(),
     /** A shorter time than policy would give. */
     atMost: Duration.optional(),
+    /** Fewer rows than policy would let it touch; more roll it back. */
+    rowsAtMost: z.int().min(1).optional(),
   })
   .meta({ id: 'ReviewInput' })
+export const AcknowledgeInput = z.strictObject({ words: Words }).meta({ id: 'AcknowledgeInput' })
 
 export const ExtendInput = z.strictObject({ for: Duration, reason: Words.optional() }).meta({ id: 'ExtendInput' })
 export const RevokeInput = z.strictObject({ words: Words.optional() }).meta({ id: 'RevokeInput' })

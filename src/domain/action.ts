@@ -16,6 +16,14 @@ export interface SqlFacts {
 export interface Estimate {
   readonly rows: number
   readonly cost: number
+  /** What foreign keys of the target do besides, one a table; `rows` does not count it. */
+  readonly cascades?: readonly Cascade[]
+}
+
+/** `also deletes from public.order_items by cascade` */
+export interface Cascade {
+  readonly table: string
+  readonly does: 'deletes' | 'updates'
 }
 
 /** The part of an action that rules can see, beside its verb. */

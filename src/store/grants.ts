@@ -2,7 +2,8 @@ import { sql } from 'kysely'
 import type { QueryExecutorProvider } from 'kysely'
 import type { Execution, RequestStore } from '../app/ports/requests.ts'
 import type { EndReason, ExecutionState, Grant, GrantCommon, GrantState } from '../domain/grant/grant.ts'
-import type { Digest, GrantId, PrincipalId, ResourceName, Revision, SessionId } from '../domain/ids.ts'
+import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, Revision, SessionId } from '../domain/ids.ts'
+import type { Done, Touched } from '../domain/request/divergence.ts'
 import { requestId } from '../domain/ids.ts'
 import type { Scope } from '../domain/policy/decision.ts'
 import type { Instant } from '../domain/time.ts'
@@ -27,10 +28,44 @@ interface GrantRow {
   readonly why: EndReason | null
   readonly since: Big | null
   readonly ended_at: Big | null
+  readonly rows_at_most: Big | null
 }
 
 const COLUMNS = sql`number, request, principal, resource, verbs, scope, session, digest, met, revision, starts_at, expires_at,
-  state, why, since, ended_at`
+  state, why, since, ended_at, rows_at_most`
+
+interface ExecutionRow {
+  readonly request: Big
+  readonly grant_of: Big
+  readonly session: Big | null
+  readonly state: ExecutionState
+  readonly rows: Big | null
+  readonly sqlstate: string | null
+  readonly duration_micros: Big | null
+  readonly touched: readonly Touched[] | null
+  readonly over_cap: boolean
+  readonly partly: boolean
+}
+
+function readExecution(row: ExecutionRow): Execution {
+  const common = {
+    request: requestId(row.request),
+    grant: grantId(row.grant_of),
+    state: row.state,
+    ...(row.session === null ? {} : { session: sessionId(row.session) }),
+  }
+  if (row.state === 'ready' || row.state === 'started') return common
+  const done: Done = {
+    outcome: row.state,
+    ...(row.rows === null ? {} : { rows: Number(row.rows) }),
+    ...(row.sqlstate === null ? {} : { sqlstate: row.sqlstate }),
+    ...(row.duration_micros === null ? {} : { durationMicros: Number(row.duration_micros) }),
+    ...(row.touched === null ? {} : { touched: row.touched }),
+    ...(row.over_cap ? { overCap: true as const } : {}),
+    ...(row.partly ? { partly: true as const } : {}),
+  }
+  return { ...common, done }
+}
 
 /** @throws when a row's state and its data do not fit; the table's checks do not let it happen. */
 function readGrant(row: GrantRow): Grant {
@@ -44,6 +79,7 @@ function readGrant(row: GrantRow): Grant {
     ...(row.session === null ? {} : { session: row.session }),
     digest: row.digest,
     met: row.met,
+    ...(row.rows_at_most === null ? {} : { rowsAtMost: Number(row.rows_at_most) }),
     revision: Number(row.revision) as Revision,
     startsAt: at(row.starts_at),
     expiresAt: at(row.expires_at),
@@ -60,6 +96,13 @@ export function grantQueries(db: QueryExecutorProvider) {
     (await query.execute(db)).rows.map((row) => grantId(row.number))
   const all = async (query: ReturnType<typeof sql<GrantRow>>): Promise<readonly Grant[]> =>
     (await query.execute(db)).rows.map(readGrant)
+  const executions = async (requests: readonly RequestId[]): Promise<readonly Execution[]> => {
+    if (requests.length === 0) return []
+    const { rows } = await sql<ExecutionRow>`
+      SELECT request, grant_of, session, state, rows, sqlstate, duration_micros, touched, over_cap, partly
+      FROM execution WHERE request = ANY (${requests.map((id) => keyOf(id, 'HP'))}::bigint[])`.execute(db)
+    return rows.map(readExecution)
+  }
 
   return {
     async nextGrant() {
@@ -68,10 +111,12 @@ export function grantQueries(db: QueryExecutorProvider) {
     },
     async insertGrant(grant: Grant) {
       await sql`INSERT INTO access_grant (number, request, principal, resource, verbs, scope, session, digest, met, revision,
-          checked_revision, starts_at, expires_at, state)
+          checked_revision, starts_at, expires_at, rows_at_most, state)
         VALUES (${keyOf(grant.id, 'G')}, ${keyOf(grant.request, 'HP')}, ${grant.principal}, ${grant.resource}, ${grant.verbs},
           ${grant.scope}, ${grant.session ?? null}, ${grant.digest}, ${JSON.stringify(grant.met)}, ${grant.revision},
-          ${grant.revision}, ${grant.startsAt}, ${grant.expiresAt}, ${grant.state})`.execute(db)
+          ${grant.revision}, ${grant.startsAt}, ${grant.expiresAt}, ${grant.rowsAtMost ?? null}, ${grant.state})`.execute(
+        db,
+      )
     },
     findGrant: async (id: GrantId) =>
       (await all(sql`SELECT ${COLUMNS} FROM access_grant WHERE number = ${keyOf(id, 'G')}`))[0],
@@ -138,14 +183,8 @@ export function grantQueries(db: QueryExecutorProvider) {
         db,
       )
     },
-    async findExecution(request): Promise<Execution | undefined> {
-      const { rows } = await sql<{ grant_of: Big; session: Big | null; state: ExecutionState }>`
-        SELECT grant_of, session, state FROM execution WHERE request = ${keyOf(request, 'HP')}`.execute(db)
-      const row = rows[0]
-      if (row === undefined) return undefined
-      const session = row.session === null ? {} : { session: sessionId(row.session) }
-      return { request, grant: grantId(row.grant_of), state: row.state, ...session }
-    },
+    findExecution: async (request) => (await executions([request]))[0],
+    executionsOf: (requests) => executions(requests),
     async startExecution(request, session, now: Instant) {
       const { rows } =
         await sql`UPDATE execution SET state = 'started', session = ${keyOf(session, 'S')}, started_at = ${now}
@@ -154,7 +193,9 @@ export function grantQueries(db: QueryExecutorProvider) {
     },
     async endExecution(request, now, result) {
       const { rows } =
-        await sql`UPDATE execution SET state = ${result.outcome}, ended_at = ${now}, rows = ${result.rows ?? null}, sqlstate = ${result.sqlstate ?? null}
+        await sql`UPDATE execution SET state = ${result.outcome}, ended_at = ${now}, rows = ${result.rows ?? null}, sqlstate = ${result.sqlstate ?? null},
+          duration_micros = ${result.durationMicros ?? null}, over_cap = ${result.overCap === true}, partly = ${result.partly === true},
+          touched = ${result.touched === undefined ? null : JSON.stringify(result.touched)}
         WHERE request = ${keyOf(request, 'HP')} AND state = 'started' RETURNING request`.execute(db)
       return rows.length === 1
     },

@@ -21,7 +21,16 @@ export function keyOf(id: string, prefix: 'HP' | 'G' | 'S'): number | undefined 
 /** What never changes and is never searched by. */
 export type Opening = Pick<
   RequestCommon,
-  'subject' | 'cause' | 'rules' | 'failures' | 'requirements' | 'recording' | 'scope' | 'grantAtMost' | 'reason'
+  | 'subject'
+  | 'cause'
+  | 'rules'
+  | 'failures'
+  | 'requirements'
+  | 'recording'
+  | 'scope'
+  | 'grantAtMost'
+  | 'rowCap'
+  | 'reason'
 > & { readonly basis: Basis }
 
 /** What the present state adds. */
@@ -57,6 +66,7 @@ export interface ReviewRow {
   readonly at: number
   readonly words: string | null
   readonly at_most: number | null
+  readonly rows_at_most: number | null
 }
 
 const readReview = (row: ReviewRow): Review => ({
@@ -66,6 +76,7 @@ const readReview = (row: ReviewRow): Review => ({
   at: at(row.at),
   ...(row.words === null ? {} : { words: row.words }),
   ...(row.at_most === null ? {} : { atMost: row.at_most as Millis }),
+  ...(row.rows_at_most === null ? {} : { rowsAtMost: row.rows_at_most }),
 })
 
 /** @throws when a row's state and its data do not fit: somebody wrote around the program. */
@@ -116,7 +127,7 @@ function present<T>(value: T | undefined, id: RequestId): T {
 }
 
 export function openingOf(request: AccessRequest, basis: Basis): Opening {
-  const { subject, cause, rules, failures, requirements, recording, scope, grantAtMost, reason } = request
+  const { subject, cause, rules, failures, requirements, recording, scope, grantAtMost, rowCap, reason } = request
   return {
     subject,
     cause,
@@ -126,6 +137,7 @@ export function openingOf(request: AccessRequest, basis: Basis): Opening {
     recording,
     scope,
     grantAtMost,
+    ...(rowCap === undefined ? {} : { rowCap }),
     ...(reason === undefined ? {} : { reason }),
     basis,
   }

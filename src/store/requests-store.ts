@@ -1,5 +1,6 @@
 import type { QueryExecutorProvider } from 'kysely'
 import type { RequestStore } from '../app/ports/requests.ts'
+import { afterwardsQueries } from './afterwards.ts'
 import { grantQueries } from './grants.ts'
 import { requestQueries } from './requests.ts'
 import { sessionQueries } from './sessions.ts'
@@ -9,6 +10,7 @@ import { statementQueries } from './statements.ts'
 export const createRequestStore = (db: QueryExecutorProvider): RequestStore => ({
   ...requestQueries(db),
   ...grantQueries(db),
+  ...afterwardsQueries(db),
   ...sessionQueries(db),
   ...statementQueries(db),
 })

@@ -9,7 +9,7 @@ import { endingOf, keyOf, openingOf, readRequest } from './requests-row.ts'
 import type { Big, Opening, RequestRow } from './requests-row.ts'
 
 const REVIEWS = sql`coalesce((SELECT json_agg(json_build_object('reviewer', v.reviewer, 'verdict', v.verdict, 'digest', v.digest,
-  'at', v.at, 'words', v.words, 'at_most', v.at_most) ORDER BY v.at, v.reviewer) FROM review v WHERE v.request = r.number), '[]') AS reviews`
+  'at', v.at, 'words', v.words, 'at_most', v.at_most, 'rows_at_most', v.rows_at_most) ORDER BY v.at, v.reviewer) FROM review v WHERE v.request = r.number), '[]') AS reviews`
 const COLUMNS = sql`r.number, r.requester, r.sponsor, r.resource, r.verbs, r.digest, r.revision, r.session, r.opened_at,
   r.expires_at, r.opening, r.state, r.ending, ${REVIEWS}`
 
@@ -60,8 +60,9 @@ export function requestQueries(db: QueryExecutorProvider) {
       const key = keyOf(request.id, 'HP')
       for (const review of request.reviews) {
         // Reviews never change, so one that is there already is the same one.
-        await sql`INSERT INTO review (request, reviewer, verdict, digest, at, words, at_most)
-          SELECT ${key}, ${review.by}, ${review.verdict}, ${review.digest}, ${review.at}, ${review.words ?? null}, ${review.atMost ?? null}
+        await sql`INSERT INTO review (request, reviewer, verdict, digest, at, words, at_most, rows_at_most)
+          SELECT ${key}, ${review.by}, ${review.verdict}, ${review.digest}, ${review.at}, ${review.words ?? null}, ${review.atMost ?? null},
+            ${review.rowsAtMost ?? null}
           WHERE NOT EXISTS (SELECT FROM review WHERE request = ${key} AND reviewer = ${review.by})`.execute(db)
       }
       const ending = endingOf(request)

@@ -136,7 +136,7 @@ function shopApp(): Partial<App> {
       const found = views.get(id)
       return found === undefined ? refuse('not_found') : done(found)
     },
-    inbox: async () => done({ needsMe: [...views.values()], waiting: [], granted: [] }),
+    inbox: async () => done({ needsMe: [...views.values()], waiting: [], granted: [], afterwards: [] }),
     review: async (caller, id, input) => {
       const found = views.get(id)
       if (found === undefined) return refuse('not_found')

@@ -101,5 +101,6 @@ export const pendingView = (change: Partial<RequestView['request']> = {}): Reque
     extend: 'not_active',
     done: 'not_active',
     revoke: 'not_active',
+    acknowledge: 'not_divergent',
   },
 })

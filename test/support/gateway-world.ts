@@ -25,6 +25,7 @@ import type {
 import type { Decision } from '../../src/domain/policy/decision.ts'
 import type { Snapshot } from '../../src/domain/policy/snapshot.ts'
 import type { Principal } from '../../src/domain/principal.ts'
+import type { Done } from '../../src/domain/request/divergence.ts'
 import type { Profile } from '../../src/domain/profile/profile.ts'
 import type { Backend, CloseReason, StatementEntry } from '../../src/domain/session/session.ts'
 import { instant, millis } from '../../src/domain/time.ts'
@@ -96,12 +97,7 @@ export class FakeGatewayApp implements GatewayApp {
   policyUp = true
   storeUp = true
   readonly entries: StatementEntry[] = []
-  readonly finished: {
-    readonly request: string
-    readonly outcome: string
-    readonly rows?: number
-    readonly sqlstate?: string
-  }[] = []
+  readonly finished: (Done & { readonly request: string })[] = []
   readonly withdrawals: { readonly request: string; readonly why: string }[] = []
   readonly refusals: Decision[] = []
   readonly turnedAway: SignInRefusal[] = []
@@ -117,6 +113,8 @@ export class FakeGatewayApp implements GatewayApp {
   readonly faults: { readonly about: object; readonly message: string }[] = []
   sessionExpiresInMs: number | undefined
   covers: ((input: HoldInput) => number | undefined) | undefined
+  /** Rows that the reviewers of such a grant set. */
+  coversRows: number | undefined
   readonly #target: OpenTarget
   readonly #secret: string
   readonly #salt = randomBytes(16)
@@ -202,15 +200,9 @@ export class FakeGatewayApp implements GatewayApp {
   }
   async hold(input: HoldInput) {
     this.#store()
-    const covered = this.covers?.(input)
+    const covered = await this.covered(input)
     const id = `HP-${++this.#sequence}` as RequestId
-    if (covered !== undefined)
-      return {
-        kind: 'covered' as const,
-        grant: 'G-9' as GrantId,
-        request: 'HP-9' as RequestId,
-        expiresAt: instant(covered),
-      }
+    if (covered !== undefined) return covered
     const { promise, resolve } = Promise.withResolvers<HoldOutcome>()
     this.#outcomes.set(id, promise)
     const held: Held = {
@@ -229,6 +221,19 @@ export class FakeGatewayApp implements GatewayApp {
       url: `http://localhost:7400/r/${id}`,
     }
   }
+  /** As `covers` says; nobody is asked. */
+  async covered(input: HoldInput) {
+    this.#store()
+    const until = this.covers?.(input)
+    if (until === undefined) return undefined
+    return {
+      kind: 'covered' as const,
+      grant: 'G-9' as GrantId,
+      request: 'HP-9' as RequestId,
+      expiresAt: instant(until),
+      ...(this.coversRows === undefined ? {} : { rowsAtMost: this.coversRows }),
+    }
+  }
   /** The next hold that opens, from now on. */
   nextHold(): Promise<Held> {
     return new Promise((resolve) => this.#waiting.push(resolve))
@@ -243,10 +248,7 @@ export class FakeGatewayApp implements GatewayApp {
     this.#store()
     return this.onStart(request)
   }
-  async finish(
-    request: RequestId,
-    result: { readonly outcome: 'succeeded' | 'failed'; readonly rows?: number; readonly sqlstate?: string },
-  ) {
+  async finish(request: RequestId, result: Done) {
     this.finished.push({ request, ...result })
   }
   signInRefused(input: SignInRefusal) {
@@ -329,7 +331,11 @@ export function plainControl(port?: number): TargetControl {
       )
       return { held: rows, waiters: 0 }
     },
-    probe: async () => ({ ok: true, version: '18', account: { role: 'shop', excess: ['is a superuser'], schemas: [] } }),
+    probe: async () => ({
+      ok: true,
+      version: '18',
+      account: { role: 'shop', excess: ['is a superuser'], schemas: [] },
+    }),
     close: async () => undefined,
   }
 }

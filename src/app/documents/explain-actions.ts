@@ -57,6 +57,8 @@ export function tell(
     cause: decision.cause,
     ...(message === undefined ? {} : { message }),
     ...(estimate === undefined ? {} : { estimate }),
+    ...(decision.outcome === 'hold' && decision.terms.rowCap !== undefined ? { rowCap: decision.terms.rowCap } : {}),
+    ...(decision.outcome === 'allow' && decision.rowsAtMost !== undefined ? { rowsAtMost: decision.rowsAtMost } : {}),
     revision: scope.snapshot.revision,
   }
 }

@@ -9,7 +9,7 @@ import type { BackgroundRecord } from './background-record.ts'
 import { createCuts } from './cuts.ts'
 import type { Cuts } from './cuts.ts'
 import type { GatewayDeps } from './deps.ts'
-import { hold, outcome, withdraw } from './hold.ts'
+import { covered, hold, outcome, withdraw } from './hold.ts'
 import { createOwed } from './owed.ts'
 import { attachBackend, closeSession, openSession } from './sessions.ts'
 import { createSignInRefusals } from './sign-in-refusals.ts'
@@ -45,6 +45,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
         mine.delete(session)
       }),
     hold: async (input) => hold(deps)(input),
+    covered: async (input) => covered(deps)(input),
     outcome: outcome(deps),
     withdraw: (request, why) => owed.tell(`the withdrawal of ${request}`, () => withdraw(deps)(request, why)),
     start: async (request, input) => start(deps)(request, input),

@@ -1,11 +1,13 @@
 import type { Action, Context } from '../../domain/action.ts'
 import { cover } from '../../domain/grant/cover.ts'
-import type { Need } from '../../domain/grant/cover.ts'
+import type { Covered, Need } from '../../domain/grant/cover.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
 import type { PrincipalId, RequestId } from '../../domain/ids.ts'
+import { fewest, strictestCap } from '../../domain/policy/row-cap.ts'
 import type { DecisionScope, Snapshot } from '../../domain/policy/snapshot.ts'
 import { decidedBy } from '../../domain/request/basis.ts'
 import { openRequirements } from '../../domain/request/eligibility.ts'
+import type { Asking } from '../../domain/request/eligibility.ts'
 import { databaseOf } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { whyUnanswerable } from '../../domain/request/requirement-words.ts'
@@ -24,26 +26,50 @@ import type { GatewayDeps } from './deps.ts'
  */
 export const hold =
   (deps: GatewayDeps): GatewayApp['hold'] =>
-  (input) => {
-    const snapshot = deps.policy()
-    if (snapshot === undefined) throw new Error('the policy in force cannot be told')
-    const scope = snapshot.scope(input.principal, input.resource, databaseOf(input.subject))
-    if (scope === undefined) throw new Error(`there is no resource ${input.resource}`)
-    return deps.store.transaction((tx) => holdIn(deps, tx, input, snapshot, scope))
-  }
+  (input) =>
+    inPolicy(deps, input, async (tx, snapshot, scope) => {
+      const seen = await lookForGrants(tx, input, snapshot, scope)
+      return seen.opened ?? openHold(deps, tx, input, snapshot, scope, seen)
+    })
 
-async function holdIn(
+/** Live grants that stand for every requirement; nobody is asked. */
+export const covered =
+  (deps: GatewayDeps): GatewayApp['covered'] =>
+  (input) =>
+    inPolicy(deps, input, async (tx, snapshot, scope) => (await lookForGrants(tx, input, snapshot, scope)).opened)
+
+const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({
+  requester: id,
+  ...(sponsor === undefined ? {} : { sponsor }),
+})
+const verbsOf = (actions: readonly Action[]): readonly Verb[] => [...new Set(actions.map((a) => a.verb))]
+
+function inPolicy<T>(
   deps: GatewayDeps,
-  tx: Tx,
   input: HoldInput,
-  snapshot: Snapshot,
-  scope: DecisionScope,
-): Promise<HoldOpened> {
+  work: (tx: Tx, snapshot: Snapshot, scope: DecisionScope) => Promise<T>,
+): Promise<T> {
+  const snapshot = deps.policy()
+  if (snapshot === undefined) throw new Error('the policy in force cannot be told')
+  const scope = snapshot.scope(input.principal, input.resource, databaseOf(input.subject))
+  if (scope === undefined) throw new Error(`there is no resource ${input.resource}`)
+  return deps.store.transaction((tx) => work(tx, snapshot, scope))
+}
+
+interface Looked {
+  /** Set when nobody needs to be asked. */
+  readonly opened?: Extract<HoldOpened, { kind: 'covered' }>
+  readonly covered: Covered
+  readonly context: Context
+  readonly rowsAtMost: number | undefined
+}
+
+async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope: DecisionScope): Promise<Looked> {
   // Locked: a session that closes meanwhile sees this request, or this sees that it has closed.
   const record = await tx.requests.lockSession(input.session)
   if (record?.session.state !== 'open') throw new Error(`session ${input.session} is not open`)
   const { principal, resource, decision } = input
-  const asking = { requester: principal.id, ...(principal.sponsor === undefined ? {} : { sponsor: principal.sponsor }) }
+  const asking = askingOf(principal)
   const context: Context = {
     sourceAddress: record.session.sourceAddress,
     sessionStatements: 0,
@@ -53,21 +79,46 @@ async function holdIn(
   const actions = actionsOf(input)
   const requirements = openRequirements(decision.requirements, asking, snapshot)
   const askedBy = verbsByKey(scope, actions, context)
-  const every = [...new Set(actions.map((a) => a.verb))]
+  const every = verbsOf(actions)
   const needs: Need[] = requirements.map((r) => ({ requirement: r, verbs: askedBy.get(r.key) ?? every }))
 
   // A window was shown to its reviewers as one on the profile's own database; another one on the same server is not it.
   const elsewhere = (databaseOf(input.subject) ?? scope.profile.target.database) !== scope.profile.target.database
-  const live = decision.terms.scope === 'once' || elsewhere ? [] : await tx.requests.liveGrants(principal.id, resource)
+  const active =
+    decision.terms.scope === 'once' || elsewhere ? [] : await tx.requests.liveGrants(principal.id, resource)
+  // Where the rules could not say how many rows, only a grant whose reviewers did can stand for it.
+  const live = decision.terms.rowCap?.needsNumber === true ? active.filter((g) => g.rowsAtMost !== undefined) : active
   const acting = { principal: principal.id, resource, session: input.session, scope: decision.terms.scope, now: tx.now }
   const covered = cover(needs, live, acting)
+  const rowsAtMost = fewest(covered.grants.map((g) => g.rowsAtMost))
   const [first] = covered.grants
   if (first !== undefined && covered.remaining.length === 0) {
     for (const grant of covered.grants) await tx.requests.enterGrant(input.session, grant.id)
     const soonest = covered.grants.reduce((a, b) => (b.expiresAt < a.expiresAt ? b : a), first)
-    return { kind: 'covered', grant: soonest.id, request: soonest.request, expiresAt: soonest.expiresAt }
+    const opened = {
+      kind: 'covered' as const,
+      grant: soonest.id,
+      request: soonest.request,
+      expiresAt: soonest.expiresAt,
+      ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
+    }
+    return { opened, covered, context, rowsAtMost }
   }
+  return { covered, context, rowsAtMost }
+}
 
+async function openHold(
+  deps: GatewayDeps,
+  tx: Tx,
+  input: HoldInput,
+  snapshot: Snapshot,
+  scope: DecisionScope,
+  { covered, context, rowsAtMost }: Looked,
+): Promise<HoldOpened> {
+  const { principal, resource, decision } = input
+  const asking = askingOf(principal)
+  const every = verbsOf(actionsOf(input))
+  const rowCap = strictestCap([decision.terms.rowCap, rowsAtMost === undefined ? undefined : { rows: rowsAtMost }])
   const wait = Math.min(decision.terms.timeout, input.waitAtMostMs ?? decision.terms.timeout)
   const request = await openRequest(
     tx,
@@ -84,6 +135,7 @@ async function holdIn(
       recording: decision.recording,
       scope: scopeFor(input.subject, decision.terms.scope),
       grantAtMost: decision.terms.grantAtMost,
+      ...(rowCap === undefined ? {} : { rowCap }),
       revision: input.revision,
       ...(input.reason === undefined ? {} : { reason: input.reason }),
       session: input.session,

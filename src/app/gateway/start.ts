@@ -1,5 +1,7 @@
 import type { GrantId, RequestId } from '../../domain/ids.ts'
+import { agreedRows } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
+import { askAfterwards } from '../requests/afterwards.ts'
 import type { GatewayApp, Started } from '../ports/gateway.ts'
 import type { Tx } from '../ports/store.ts'
 import { whyVoid } from '../requests/decide-again.ts'
@@ -51,7 +53,8 @@ export const start =
       await tx.requests.enterGrant(input.session, grant.id)
       if (kind === 'connect') await tx.requests.boundSession(input.session, grant.expiresAt)
       await tx.record.append(executionMoved(request, 'started'))
-      return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt }
+      const rowCap = kind === 'statement' ? agreedRows(request) : undefined
+      return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt, ...(rowCap === undefined ? {} : { rowCap }) }
     })
     if (started === undefined) throw new Error('the policy in force cannot be told')
     return started.value
@@ -72,12 +75,13 @@ async function enterAgain(
 
 /** The bytes have gone and the target has answered. Safe to repeat; too late for an execution that was given up. */
 export const finish =
-  (deps: Pick<GatewayDeps, 'store'>): GatewayApp['finish'] =>
+  (deps: Pick<GatewayDeps, 'store'> & Partial<Pick<GatewayDeps, 'policy'>>): GatewayApp['finish'] =>
   (id, result) =>
     deps.store.transaction(async (tx) => {
       const request = await tx.requests.lockRequest(id)
       if (request === undefined || !(await tx.requests.endExecution(id, tx.now, result))) return
       await tx.record.append(executionMoved(request, result.outcome, result))
+      await askAfterwards(tx, request, result, (id) => deps.policy?.()?.people.get(id)?.disabled === true)
       if (request.state === 'approved') await completeOnce(tx, request.grant)
     })
 
@@ -92,4 +96,5 @@ export async function giveUp(tx: Tx, id: RequestId): Promise<void> {
   const request = await tx.requests.lockRequest(id)
   if (request === undefined || !(await tx.requests.endExecution(id, tx.now, { outcome: 'unknown' }))) return
   await tx.record.append(executionMoved(request, 'unknown'))
+  await askAfterwards(tx, request, { outcome: 'unknown' })
 }

@@ -3,6 +3,7 @@ import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, SessionId }
 import type { Decision, Requirement } from '../../domain/policy/decision.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import type { Principal } from '../../domain/principal.ts'
+import type { Done } from '../../domain/request/divergence.ts'
 import type { Subject } from '../../domain/request/request.ts'
 import type { Backend, CloseReason, StatementEntry } from '../../domain/session/session.ts'
 import type { Instant } from '../../domain/time.ts'
@@ -38,7 +39,14 @@ export interface HoldInput {
 
 export type HoldOpened =
   /** Live window or session grants meet every requirement: run it under `grant`, until `expiresAt`. */
-  | { readonly kind: 'covered'; readonly grant: GrantId; readonly request: RequestId; readonly expiresAt: Instant }
+  | {
+      readonly kind: 'covered'
+      readonly grant: GrantId
+      readonly request: RequestId
+      readonly expiresAt: Instant
+      /** Rows that it may touch by the reviewers of those grants, beside what the rules say. */
+      readonly rowsAtMost?: number
+    }
   | {
       readonly kind: 'held'
       readonly request: RequestId
@@ -60,7 +68,13 @@ export type HoldOutcome =
 
 /** The last look before the bytes go: everything that could have changed is checked in one transaction. */
 export type Started =
-  | { readonly kind: 'go'; readonly grant: GrantId; readonly expiresAt: Instant }
+  | {
+      readonly kind: 'go'
+      readonly grant: GrantId
+      readonly expiresAt: Instant
+      /** Rows that were agreed: more roll it back. */
+      readonly rowCap?: number
+    }
   | { readonly kind: 'voided'; readonly why: string }
 
 export interface CutOrder {
@@ -112,16 +126,15 @@ export interface GatewayApp {
   closeSession(session: SessionId, why: CloseReason): Promise<void>
 
   hold(input: HoldInput): Promise<HoldOpened>
+  /** The same, asking nobody: undefined when live grants do not meet every requirement. */
+  covered(input: HoldInput): Promise<Extract<HoldOpened, { kind: 'covered' }> | undefined>
   /** Resolves once the request has ended one way or the other. */
   outcome(request: RequestId, signal: AbortSignal): Promise<HoldOutcome>
   withdraw(request: RequestId, why: string): Promise<void>
   /** Takes the one execution of a `once` grant, or enters a `session` grant; re-decides when the revision moved. `actions` are decided again with `context`. */
   start(request: RequestId, input: { readonly session: SessionId; readonly digest: Digest }): Promise<Started>
   /** Enters a covering window again for one more statement, by the database's clock. */
-  finish(
-    request: RequestId,
-    result: { readonly outcome: 'succeeded' | 'failed'; readonly rows?: number; readonly sqlstate?: string },
-  ): Promise<void>
+  finish(request: RequestId, result: Done & { readonly outcome: 'succeeded' | 'failed' }): Promise<void>
 
   /** Turned away before there was a session; recorded within a bound, never waited for. */
   signInRefused(input: SignInRefusal): void

@@ -1,6 +1,7 @@
 import type { ExecutionState, Grant } from '../../domain/grant/grant.ts'
 import type { GrantId, PrincipalId, RequestId, ResourceName, Revision, SessionId } from '../../domain/ids.ts'
 import type { Basis } from '../../domain/request/basis.ts'
+import type { Done, ReviewAfterwards } from '../../domain/request/divergence.ts'
 import type { AccessRequest, RequestState } from '../../domain/request/request.ts'
 import type { CredentialSource, PostgresTarget } from '../../domain/profile/profile.ts'
 import type { Backend, CloseReason, Session, StatementEntry } from '../../domain/session/session.ts'
@@ -31,6 +32,8 @@ export interface Execution {
   readonly grant: GrantId
   readonly session?: SessionId
   readonly state: ExecutionState
+  /** Once it has ended. */
+  readonly done?: Done
 }
 
 /** A session as the store knows it: with what only the gateways and the reconciler care about. */
@@ -115,15 +118,17 @@ export interface RequestStore {
   /** `ready` to `started`; false when somebody was first. */
   startExecution(request: RequestId, session: SessionId, now: Instant): Promise<boolean>
   /** From `started`; false when it was not. */
-  endExecution(
-    request: RequestId,
-    now: Instant,
-    result: {
-      readonly outcome: 'succeeded' | 'failed' | 'unknown'
-      readonly rows?: number
-      readonly sqlstate?: string
-    },
-  ): Promise<boolean>
+  endExecution(request: RequestId, now: Instant, result: Done): Promise<boolean>
+  /** Of several requests, by request. */
+  executionsOf(requests: readonly RequestId[]): Promise<readonly Execution[]>
+
+  /** Once a request. */
+  insertReviewAfterwards(request: RequestId, owed: ReviewAfterwards): Promise<void>
+  reviewsAfterwards(requests: readonly RequestId[]): Promise<ReadonlyMap<RequestId, ReviewAfterwards>>
+  /** False when somebody was first. */
+  acknowledge(request: RequestId, by: PrincipalId, words: string, now: Instant): Promise<boolean>
+  /** Requests that this person should look at afterwards and nobody has; the earliest due first. */
+  owedBy(person: PrincipalId, limit: number): Promise<readonly RequestId[]>
   startedOfSession(session: SessionId): Promise<readonly RequestId[]>
 
   insertSession(

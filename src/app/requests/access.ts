@@ -1,5 +1,6 @@
 import type { ResourceName } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
+import type { ReviewAfterwards } from '../../domain/request/divergence.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import type { Caller, TokenScope } from '../app.ts'
 import type { Sight } from '../ports/requests.ts'
@@ -52,6 +53,12 @@ export function sees(s: Standing): 'all' | 'metadata' | 'nothing' {
 
 export const mayWithdraw = (s: Standing): boolean => s.requester || s.sponsor || s.owner
 export const mayRevoke = (s: Standing): boolean => s.requester || s.sponsor || s.asked || s.owner || s.admin
+
+/** Whether they were asked to look afterwards; never at their own. */
+export const mayAcknowledge = (caller: Caller, request: AccessRequest, owed: ReviewAfterwards | undefined): boolean =>
+  caller.principal.kind === 'user' &&
+  request.requester !== caller.principal.id &&
+  owed?.asked.includes(caller.principal.id) === true
 
 /** Which requests a list may show the caller at all. */
 export const sightOf = (caller: Caller, owned: readonly ResourceName[]): Sight =>

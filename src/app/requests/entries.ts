@@ -1,6 +1,8 @@
 import type { Grant } from '../../domain/grant/grant.ts'
 import type { PrincipalId } from '../../domain/ids.ts'
 import type { Entry } from '../../domain/ledger/entry.ts'
+import { divergenceWords, rowsTouched } from '../../domain/request/divergence.ts'
+import type { Done, ReviewAfterwards } from '../../domain/request/divergence.ts'
 import type { AccessRequest, Review } from '../../domain/request/request.ts'
 import type { Session } from '../../domain/session/session.ts'
 
@@ -31,6 +33,7 @@ export const requestOpened = (r: AccessRequest): Entry => ({
     failures: r.failures.map((f) => ({ rule: f.rule, message: clean(f.message) })),
     requirements: r.requirements.map(({ key, count, distinct, eligible }) => ({ key, count, distinct, eligible })),
     scope: r.scope,
+    rowCap: r.rowCap,
     revision: r.revision,
     session: r.session,
     expiresAt: r.expiresAt,
@@ -48,6 +51,7 @@ export const reviewGiven = (r: AccessRequest, review: Review): Entry => ({
     digest: review.digest,
     words: review.words === undefined ? undefined : clean(review.words),
     atMost: review.atMost,
+    rowsAtMost: review.rowsAtMost,
   },
 })
 
@@ -79,6 +83,7 @@ export const grantMoved = (g: Grant, actor: PrincipalId | undefined, kind = `gra
     principal: g.principal,
     digest: g.digest,
     scope: g.scope,
+    rowsAtMost: g.rowsAtMost,
     verbs: g.verbs,
     session: g.session,
     startsAt: g.startsAt,
@@ -91,12 +96,49 @@ export const grantMoved = (g: Grant, actor: PrincipalId | undefined, kind = `gra
 export const executionMoved = (
   r: Pick<AccessRequest, 'id' | 'digest' | 'resource' | 'session'>,
   state: 'started' | 'succeeded' | 'failed' | 'unknown',
-  result: { readonly rows?: number; readonly sqlstate?: string } = {},
+  result: Omit<Done, 'outcome'> = {},
 ): Entry => ({
   kind: `execution.${state}`,
   subject: `request/${r.id}`,
   resource: r.resource,
-  body: { request: r.id, digest: r.digest, session: r.session, rows: result.rows, sqlstate: result.sqlstate },
+  body: {
+    request: r.id,
+    digest: r.digest,
+    session: r.session,
+    rows: result.rows,
+    sqlstate: result.sqlstate,
+    durationMicros: result.durationMicros,
+    touched: result.touched === undefined ? undefined : rowsTouched(result.touched),
+    objects: result.touched
+      ?.slice(0, MOST_OBJECTS)
+      .map((one) => ({ ...one, object: clean(one.object), within: undefined })),
+    overCap: result.overCap,
+    partly: result.partly,
+  },
+})
+
+/** Entries are small: of a run that touched more objects, the record names so many, and their sum covers all. */
+const MOST_OBJECTS = 100
+
+/** What was done differs from what was approved: somebody must look. */
+export const reviewDue = (r: Pick<AccessRequest, 'id' | 'resource'>, owed: ReviewAfterwards): Entry => ({
+  kind: 'review.due',
+  subject: `request/${r.id}`,
+  resource: r.resource,
+  body: {
+    request: r.id,
+    why: owed.why.map((one) => clean(divergenceWords(one)).slice(0, 2_000)),
+    asked: owed.asked,
+    dueAt: owed.dueAt,
+  },
+})
+
+export const acknowledged = (r: Pick<AccessRequest, 'id' | 'resource'>, by: PrincipalId, words: string): Entry => ({
+  kind: 'review.acknowledged',
+  subject: `request/${r.id}`,
+  actor: by,
+  resource: r.resource,
+  body: { request: r.id, words: clean(words) },
 })
 
 export const sessionMoved = (s: Session, body: Readonly<Record<string, unknown>> = {}): Entry => ({

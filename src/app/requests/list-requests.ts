@@ -81,5 +81,13 @@ export const inbox =
       held.flatMap((r) => r ?? []),
       now,
     )
-    return done({ needsMe, waiting, granted })
+    const owed = await Promise.all((await requests.owedBy(me, MOST)).map((id) => requests.findRequest(id)))
+    const afterwards = await viewsOf(
+      deps,
+      deps.store,
+      caller,
+      owed.flatMap((r) => r ?? []),
+      now,
+    )
+    return done({ needsMe, waiting, granted, afterwards })
   }

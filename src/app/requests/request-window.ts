@@ -166,6 +166,8 @@ function common(
     recording: decision.recording,
     scope: scopeFor(subject, terms.scope),
     grantAtMost: terms.grantAtMost,
+    // A multiple of an estimate is computed for each statement under it, which then has one or is not covered.
+    ...(terms.rowCap?.rows === undefined ? {} : { rowCap: { rows: terms.rowCap.rows } }),
     revision: snapshot.revision,
     ...(asked.reason === undefined ? {} : { reason: asked.reason }),
     openedAt: tx.now,

@@ -4,6 +4,8 @@ import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { voidRequest } from '../../domain/request/close.ts'
 import { stillEligible } from '../../domain/request/eligibility.ts'
 import { howDecided } from '../../domain/request/how-decided.ts'
+import { capWords } from '../../domain/policy/row-cap.ts'
+import { whyUncapped } from '../../domain/request/request.ts'
 import type { AccessRequest, Review } from '../../domain/request/request.ts'
 import { review } from '../../domain/request/review.ts'
 import type { App, Caller, RequestView } from '../app.ts'
@@ -32,6 +34,8 @@ export const reviewRequest =
       return refuse('invalid_input', `words have at most ${LONGEST_WORDS} characters`)
     if (input.atMost !== undefined && !(Number.isSafeInteger(input.atMost) && input.atMost >= 1_000))
       return refuse('invalid_input', 'the shorter time must be at least one second')
+    if (input.rowsAtMost !== undefined && !(Number.isSafeInteger(input.rowsAtMost) && input.rowsAtMost >= 1))
+      return refuse('invalid_input', 'the number of rows must be a whole number from 1')
     const given = await withPolicy(deps, (tx, snapshot) => giveReview(deps, tx, caller, id, input, snapshot))
     return given === undefined ? refuse('policy_unavailable') : given.value
   }
@@ -55,6 +59,7 @@ async function giveReview(
     at: tx.now,
     ...(words === undefined || words === '' ? {} : { words }),
     ...(input.atMost === undefined ? {} : { atMost: input.atMost }),
+    ...(input.rowsAtMost === undefined ? {} : { rowsAtMost: input.rowsAtMost }),
   }
   const staff = snapshot
   const meddlers = await meddlersOf(tx, request)
@@ -62,7 +67,7 @@ async function giveReview(
   const reviewed = review(request, given, { staff, meddlers, now: tx.now, grant })
   if (!reviewed.ok) {
     const told = reviewed.refusal === 'not_pending' && sees(found.where) === 'all'
-    return refuse(reviewed.refusal, told ? howDecided(request) : undefined)
+    return refuse(reviewed.refusal, told ? howDecided(request) : rowsDetail(reviewed.refusal, request))
   }
   if (given.verdict === 'approve' && snapshot.revision > request.revision) {
     // What was shown may rest on documents that are not in force any more; then it is void, and nobody has approved it.
@@ -82,6 +87,11 @@ async function giveReview(
   }
   const view = await viewOf(deps, tx, caller, settled, tx.now)
   return view === undefined ? refuse('not_found') : done(view)
+}
+
+function rowsDetail(refusal: string, request: AccessRequest): string | undefined {
+  if (refusal === 'not_fewer' && request.rowCap !== undefined) return `${request.id}: ${capWords(request.rowCap)}`
+  return refusal === 'rows_not_counted' ? whyUncapped(request.subject) : undefined
 }
 
 /** What an approval does: a grant, a longer grant, or documents in force. */

@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import { cutSession, listSessions, listStatements } from '../sessions/list-sessions.ts'
+import { acknowledge } from './afterwards.ts'
 import { extendGrant, retryRequest } from './ask-again.ts'
 import type { RequestDeps } from './deps.ts'
 import { releaseGrant, revokeGrant, withdrawRequest } from './end-request.ts'
@@ -14,6 +15,7 @@ type RequestUseCases = Pick<
   | 'getRequest'
   | 'inbox'
   | 'review'
+  | 'acknowledge'
   | 'withdrawRequest'
   | 'retryRequest'
   | 'extendGrant'
@@ -31,6 +33,7 @@ export const createRequestUseCases = (deps: RequestDeps): RequestUseCases => ({
   getRequest: getRequest(deps),
   inbox: inbox(deps),
   review: reviewRequest(deps),
+  acknowledge: acknowledge(deps),
   withdrawRequest: withdrawRequest(deps),
   retryRequest: retryRequest(deps),
   extendGrant: extendGrant(deps),

@@ -2,6 +2,7 @@ import type { Grant } from '../../domain/grant/grant.ts'
 import type { PrincipalId } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { stillEligible } from '../../domain/request/eligibility.ts'
+import type { ReviewAfterwards } from '../../domain/request/divergence.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { whyUnanswerable } from '../../domain/request/requirement-words.ts'
 import { mayReview } from '../../domain/request/review.ts'
@@ -9,7 +10,7 @@ import type { Instant } from '../../domain/time.ts'
 import type { Caller, RequestView } from '../app.ts'
 import type { Aggregates } from '../ports/store.ts'
 import type { Refusal } from '../refusals.ts'
-import { mayRevoke, mayWithdraw, outOfScope, ownedBy, sees, standing } from './access.ts'
+import { mayAcknowledge, mayRevoke, mayWithdraw, outOfScope, ownedBy, sees, standing } from './access.ts'
 import type { Standing } from './access.ts'
 import type { RequestDeps } from './deps.ts'
 
@@ -26,19 +27,26 @@ export async function viewsOf(
   const snapshot = deps.policy()
   const owned = ownedBy(caller, snapshot)
   const grants = await grantsByRequest(from, requests)
+  const ids = requests.map((r) => r.id)
+  const executions = new Map((await from.requests.executionsOf(ids)).map((one) => [one.request, one]))
+  const owed = await from.requests.reviewsAfterwards(ids)
   const views: RequestView[] = []
   for (const request of requests) {
     const where = standing(caller, request, owned)
     const sight = sees(where)
     if (sight === 'nothing') continue
     const grant = grants.get(request.id)
+    const execution = executions.get(request.id)
+    const afterwards = owed.get(request.id)
     views.push({
       request,
       ...(grant === undefined ? {} : { grant }),
+      ...(execution === undefined ? {} : { execution }),
+      ...(afterwards === undefined ? {} : { afterwards }),
       url: `${deps.baseUrl()}/r/${request.id}`,
       ...(sight === 'metadata' ? { metadataOnly: true as const } : {}),
       ...unanswerableOf(request, snapshot),
-      may: await whatMayBeDone(from, { caller, request, grant, where, snapshot, now }),
+      may: await whatMayBeDone(from, { caller, request, grant, afterwards, where, snapshot, now }),
     })
   }
   return views
@@ -78,6 +86,7 @@ interface Doing {
   readonly caller: Caller
   readonly request: AccessRequest
   readonly grant: Grant | undefined
+  readonly afterwards: ReviewAfterwards | undefined
   readonly where: Standing
   readonly snapshot: Snapshot | undefined
   readonly now: Instant
@@ -106,6 +115,13 @@ async function whatMayBeDone(from: Reading, doing: Doing): Promise<RequestView['
     extend: check(where.requester, ended ? 'not_active' : grant.scope === 'window' ? undefined : 'scope_not_allowed'),
     done: check(where.requester, ended ? 'not_active' : undefined),
     revoke: check(mayRevoke(where), ended ? 'not_active' : undefined),
+    acknowledge:
+      doing.afterwards === undefined
+        ? 'not_divergent'
+        : check(
+            mayAcknowledge(doing.caller, request, doing.afterwards),
+            doing.afterwards.acknowledged === undefined ? undefined : 'acknowledged',
+          ),
   }
 }
 

@@ -57,9 +57,23 @@ export async function run(cli: Cli): Promise<void> {
     { title: 'SCOPE', cell: (one) => one.scope },
     what,
   ])
+  section(cli, 'To look at afterwards', inbox.afterwards, [
+    { title: 'ID', cell: (one) => one.id, style: () => 'bold' },
+    {
+      title: 'TIME',
+      cell: (one) => (one.afterwards === undefined ? '-' : left(one.afterwards.dueAt, now)),
+      style: () => 'yellow',
+    },
+    { title: 'WHO', cell: (one) => one.requester, shrinkTo: 6 },
+    { title: 'ON', cell: (one) => one.resource, shrinkTo: 8 },
+    { title: 'WHY', cell: (one) => one.afterwards?.why.map((why) => why.words).join('; ') ?? '', shrinkTo: 30 },
+    { ...what, dropAt: 2 },
+  ])
+  const owed = inbox.afterwards[0]
+  if (owed !== undefined) cli.note(`\nLook, then say so: hp review ${owed.id}; hp acknowledge ${owed.id} -m "..."`)
   const first = inbox.needsMe[0]
   if (first !== undefined) cli.note(`\nLook, then decide: hp review ${first.id}`)
-  else if (inbox.waiting.length === 0 && inbox.granted.length === 0)
+  else if (inbox.waiting.length === 0 && inbox.granted.length === 0 && owed === undefined)
     cli.note('Nothing waits for you, and nothing of yours waits.')
   const oldest = inbox.needsMe.reduce((age, one) => Math.max(age, now - Date.parse(one.openedAt)), 0)
   if (oldest > 300_000) cli.note(`The oldest has waited ${span(oldest)}.`)

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { z } from 'zod'
+import { capWords } from '../../domain/policy/row-cap.ts'
+import type { RowCap } from '../../domain/policy/row-cap.ts'
 import { ExplainInput } from '../../contract/documents.ts'
 import type { Answer } from '../../contract/routes.ts'
 import type { Cli } from '../cli.ts'
@@ -187,6 +189,11 @@ function renderExplained(cli: Cli, explained: Explained): string {
     explained.estimate === undefined
       ? ''
       : `  estimate: ${explained.estimate.rows.toLocaleString('en')} rows, cost ${explained.estimate.cost.toLocaleString('en')}\n`
+  const cap = explained.rowCap === undefined ? '' : `  touches ${capWords(explained.rowCap as RowCap)}\n`
+  const returns =
+    explained.rowsAtMost === undefined
+      ? ''
+      : `  returns at most ${explained.rowsAtMost.toLocaleString('en')} rows; more are an export\n`
   const rules = explained.rules.length === 0 ? '' : ` by ${explained.rules.map(oneLine).join(', ')}`
-  return `${cli.paint(style, explained.decision)} ${verbs}${rules} ${cli.paint('dim', `(revision ${explained.revision})`)}\n${message}${cause}${estimate}${reviews}\n${trace}${flip}`
+  return `${cli.paint(style, explained.decision)} ${verbs}${rules} ${cli.paint('dim', `(revision ${explained.revision})`)}\n${message}${cause}${estimate}${cap}${returns}${reviews}\n${trace}${flip}`
 }

@@ -14,6 +14,7 @@ interface Input {
   readonly deny?: true
   readonly message?: string
   readonly for?: string
+  readonly rows?: string
   readonly digest?: string
 }
 
@@ -27,6 +28,11 @@ export async function run(cli: Cli, input: Input): Promise<number> {
   if (input.for !== undefined) {
     if (input.deny === true) throw usage('--for goes with --approve')
     durationOf(input.for, '--for')
+  }
+  const rows = input.rows === undefined ? undefined : Number(input.rows)
+  if (input.rows !== undefined) {
+    if (input.deny === true) throw usage('--rows goes with --approve')
+    if (!/^[1-9][0-9]{0,12}$/.test(input.rows)) throw usage('--rows must be a whole number from 1')
   }
   const client = await cli.api()
   const request = await client.call('getRequest', { params: { id: input.id } })
@@ -42,6 +48,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
       verdict: input.approve === true ? 'approve' : 'deny',
       words: input.message,
       atMost: input.for,
+      rowsAtMost: rows,
     })
 
   const profile = await profileOf(cli, request)
@@ -88,7 +95,7 @@ async function ask(cli: Cli, request: AccessRequest, input: Input): Promise<numb
       validate: (given) => (given?.trim() ? undefined : 'A denial needs words.'),
     })
     if (isCancel(words)) return EXIT.ok
-    return give(cli, request, { verdict: 'deny', words, atMost: undefined })
+    return give(cli, request, { verdict: 'deny', words, atMost: undefined, rowsAtMost: undefined })
   }
   const typed = await text({
     message: `Type ${request.id} to approve`,
@@ -96,8 +103,22 @@ async function ask(cli: Cli, request: AccessRequest, input: Input): Promise<numb
     validate: (given) => (sameId(given ?? '', request.id) ? undefined : `Type ${request.id}, or press Ctrl-C.`),
   })
   if (isCancel(typed)) return EXIT.ok
-  return give(cli, request, { verdict: 'approve', words: input.message, atMost: input.for })
+  let { rows } = input
+  if (rows === undefined && request.rowCap?.needsNumber === true && mayBeCapped(request)) {
+    const most = await text({
+      message: 'How many rows may it touch? More roll it back.',
+      output,
+      validate: (given) => (/^[1-9][0-9]{0,12}$/.test(given?.trim() ?? '') ? undefined : 'A whole number from 1.'),
+    })
+    if (isCancel(most)) return EXIT.ok
+    rows = most.trim()
+  }
+  const rowsAtMost = rows === undefined ? undefined : Number(rows)
+  return give(cli, request, { verdict: 'approve', words: input.message, atMost: input.for, rowsAtMost })
 }
+
+const mayBeCapped = ({ subject }: AccessRequest): boolean =>
+  subject.kind !== 'statement' || subject.uncapped === undefined
 
 const sameId = (typed: string, id: string): boolean => {
   const text = typed.trim().toUpperCase()
@@ -111,13 +132,14 @@ async function give(
     readonly verdict: 'approve' | 'deny'
     readonly words: string | undefined
     readonly atMost: string | undefined
+    readonly rowsAtMost: number | undefined
   },
 ): Promise<number> {
   const client = await cli.api()
   const body = {
     verdict: given.verdict,
     digest: request.digest,
-    ...optional({ words: given.words, atMost: given.atMost }),
+    ...optional({ words: given.words, atMost: given.atMost, rowsAtMost: given.rowsAtMost }),
   }
   const after = await onceDespiteLoss((idempotencyKey) =>
     client.call('review', { params: { id: request.id }, body }, { idempotencyKey }),
@@ -131,7 +153,9 @@ async function give(
 function answered(request: AccessRequest, verdict: 'approve' | 'deny'): string {
   const shorter = request.reviews.at(-1)?.atMost
   const limit = verdict === 'approve' && shorter !== undefined ? `, for at most ${oneLine(shorter)}` : ''
-  const what = `${oneLine(request.id)}: ${oneLine(request.requester)} on ${oneLine(request.resource)}: ${subjectLine(request)}${limit}`
+  const fewer = request.reviews.at(-1)?.rowsAtMost
+  const rows = verdict === 'approve' && fewer !== undefined ? `, at most ${fewer.toLocaleString('en-US')} rows` : ''
+  const what = `${oneLine(request.id)}: ${oneLine(request.requester)} on ${oneLine(request.resource)}: ${subjectLine(request)}${limit}${rows}`
   if (verdict === 'deny') return `denied ${what}`
   if (request.state === 'approved') return `approved ${what}`
   if (request.state !== 'pending') return `${stateWords(request)} ${what}`

@@ -22,6 +22,8 @@ export interface GrantCommon {
     readonly count: number
     /** Who gave them. */ readonly by?: readonly PrincipalId[]
   }[]
+  /** Rows that each statement under it may touch, where its reviewers said a number. */
+  readonly rowsAtMost?: number
   readonly revision: Revision
   readonly startsAt: Instant
   readonly expiresAt: Instant

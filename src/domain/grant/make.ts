@@ -1,5 +1,5 @@
 import type { Grant } from './grant.ts'
-import { longestGrant } from '../request/request.ts'
+import { longestGrant, reviewedRows } from '../request/request.ts'
 import type { AccessRequest, OpenRequirement } from '../request/request.ts'
 import type { Scope } from '../policy/decision.ts'
 import { seat } from '../request/quorum.ts'
@@ -24,6 +24,7 @@ export function provision(
 ): Extract<Grant, { state: 'provisioning' }> {
   const approvers = request.reviews.filter((r) => r.verdict === 'approve').map((r) => r.by)
   const { filled } = seat(counted, approvers)
+  const rowsAtMost = reviewedRows(request)
   return {
     state: 'provisioning',
     id: request.grant,
@@ -35,6 +36,7 @@ export function provision(
     ...(request.session === undefined ? {} : { session: request.session }),
     digest: request.digest,
     met: request.requirements.map((r) => ({ key: r.key, count: r.count, by: filled.get(r.key) ?? [] })),
+    ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
     revision: request.revision,
     startsAt: request.at,
     expiresAt: after(request.at, grantedLength(request)),

@@ -3,6 +3,7 @@ import { CLASSIFICATIONS } from '../profile/profile.ts'
 import type { Report } from './check-set.ts'
 import { ofKind, type Document, type DocumentOf } from './documents.ts'
 import { compileExpression } from './expression.ts'
+import { changesRows } from './row-cap.ts'
 import { readSource, type ReviewSource } from './rule.ts'
 import type { ResourceBody, RuleBody } from './schema.ts'
 
@@ -38,7 +39,18 @@ export function checkRules(
     checkWhen(rule, report)
     checkReviews(rule, known, report)
     checkAllow(rule, known, report)
+    checkRows(rule, report)
   }
+}
+
+/** A number of rows that no action of the rule could ever come to looks like protection and is none. */
+function checkRows(rule: Rule, report: Report): void {
+  const { on, hold, allow } = rule.body
+  const verbs = listed(on?.verbs)
+  if (hold?.rowCap !== undefined && verbs !== undefined && !verbs.some(changesRows))
+    report('warning', 'row_cap_on_reads', `Rule ${rule.name} caps rows, and none of its verbs changes any.`, rule)
+  if (allow?.rowsAtMost !== undefined && verbs?.every((verb) => verb === 'connect') === true)
+    report('warning', 'rows_of_connect', `Rule ${rule.name} bounds rows, and connect returns none.`, rule)
 }
 
 const listed = <T>(value: T | readonly T[] | undefined): readonly T[] | undefined =>

@@ -1,5 +1,6 @@
 import type { Cause, Decision } from './decision.ts'
 import { narrowest, shortest } from './decide.ts'
+import { fewest, strictestCap } from './row-cap.ts'
 import { mergeRequirements } from './requirements.ts'
 import type { Millis } from '../time.ts'
 
@@ -29,6 +30,7 @@ export function combine(decisions: readonly Decision[]): Decision {
   const holds = only(decisions, 'hold')
   if (holds.length > 0) {
     const terms = holds.map((hold) => hold.terms)
+    const rowCap = strictestCap(terms.map((term) => term.rowCap))
     return {
       outcome: 'hold',
       ...common(holds),
@@ -38,17 +40,20 @@ export function combine(decisions: readonly Decision[]): Decision {
         grantAtMost: least(terms.map((term) => term.grantAtMost)),
         scope: narrowest(terms.map((term) => term.scope)),
         reasonRequired: terms.some((term) => term.reasonRequired),
+        ...(rowCap === undefined ? {} : { rowCap }),
       },
     }
   }
   const allows = only(decisions, 'allow')
   const sessionAtMost = shortest(allows.map((allow) => allow.sessionAtMost))
+  const rowsAtMost = fewest(allows.map((allow) => allow.rowsAtMost))
   const reviewAfter = shortest(allows.map((allow) => allow.reviewAfter))
   return {
     outcome: 'allow',
     ...common(allows),
     waived: [...new Set(allows.flatMap((allow) => allow.waived))].toSorted(),
     ...(sessionAtMost === undefined ? {} : { sessionAtMost }),
+    ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
     ...(reviewAfter === undefined ? {} : { reviewAfter }),
   }
 }

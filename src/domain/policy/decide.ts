@@ -11,6 +11,7 @@ import {
   type Requirement,
   type Scope,
 } from './decision.ts'
+import { fewest, rowCapOf } from './row-cap.ts'
 import { mergeRequirements, resolveReview, securityRequirement, type Asker } from './requirements.ts'
 import type { AllowEffect, HoldEffect, Rule } from './rule.ts'
 import type { Settings } from './settings.ts'
@@ -77,8 +78,8 @@ export function judge(
         ? [{ rule, effect }]
         : []
     })
-    if (allows.length > 0) return allow(allows, holds)
-    if (holds.length > 0) return hold(one, holds, [], 'rule', failures)
+    if (allows.length > 0) return allow(allows, holds, action.verb)
+    if (holds.length > 0) return hold(one, action, holds, [], 'rule', failures)
   }
   if (
     holds.length === 0 &&
@@ -94,9 +95,10 @@ export function judge(
       message: 'No rule allows this.',
     }
   }
-  if (doubt !== undefined) return hold(one, holds, [securityRequirement(one.asker)], doubt, failures)
+  if (doubt !== undefined) return hold(one, action, holds, [securityRequirement(one.asker)], doubt, failures)
   return hold(
     one,
+    action,
     [],
     resolveReview(one.asker, { source: { kind: 'owners' }, count: 1, distinct: true }, []),
     'default',
@@ -128,8 +130,13 @@ function deny(denies: readonly Matched<{ message: string }>[], failures: readonl
   return { outcome: 'deny', cause: 'rule', rules: namesOf(denies), failures, recording: 'standard', message }
 }
 
-function allow(allows: readonly Matched<AllowEffect>[], waived: readonly { readonly rule: Rule }[]): Decision {
+function allow(
+  allows: readonly Matched<AllowEffect>[],
+  waived: readonly { readonly rule: Rule }[],
+  verb: Verb,
+): Decision {
   const sessionAtMost = shortest(allows.map((one) => one.effect.sessionAtMost))
+  const rowsAtMost = verb === 'connect' ? undefined : fewest(allows.map((one) => one.effect.rowsAtMost))
   const reviewAfter = waived.length === 0 ? undefined : shortest(allows.map((one) => one.effect.reviewAfter))
   return {
     outcome: 'allow',
@@ -139,12 +146,14 @@ function allow(allows: readonly Matched<AllowEffect>[], waived: readonly { reado
     recording: recordingOf([...allows, ...waived]),
     waived: namesOf(waived),
     ...(sessionAtMost === undefined ? {} : { sessionAtMost }),
+    ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
     ...(reviewAfter === undefined ? {} : { reviewAfter }),
   }
 }
 
 function hold(
   one: Case,
+  action: Facts,
   holds: readonly Matched<HoldEffect>[],
   extra: readonly Requirement[],
   cause: Cause,
@@ -160,6 +169,7 @@ function hold(
     requirements: mergeRequirements(wanted),
     terms: termsOf(
       one.settings,
+      action,
       holds.map((matched) => matched.effect),
       cause,
     ),
@@ -167,14 +177,17 @@ function hold(
 }
 
 /** The shortest time, the narrowest scope, the strictest of everything. What could not be understood is agreed to one at a time. */
-function termsOf(settings: Settings, effects: readonly HoldEffect[], cause: Cause): HoldTerms {
+function termsOf(settings: Settings, action: Facts, effects: readonly HoldEffect[], cause: Cause): HoldTerms {
   const widest: Scope = cause === 'unknown_action' || cause === 'expression_failed' ? 'once' : 'window'
+  const caps = effects.flatMap((effect) => effect.rowCap ?? [])
+  const rowCap = rowCapOf(caps, action)
   const scope = narrowest([widest, ...effects.flatMap((effect) => effect.scope ?? [])])
   return {
     timeout: shortest(effects.map((effect) => effect.timeout)) ?? settings.timeout,
     grantAtMost: shortest(effects.map((effect) => effect.grantAtMost)) ?? settings.grantAtMost[scope],
     scope,
     reasonRequired: effects.some((effect) => effect.reasonRequired),
+    ...(rowCap === undefined ? {} : { rowCap }),
   }
 }
 

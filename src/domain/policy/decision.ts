@@ -1,6 +1,7 @@
 import type { PrincipalId, RuleName, TeamName } from '../ids.ts'
 import type { Role } from '../principal.ts'
 import type { Millis } from '../time.ts'
+import type { RowCap } from './row-cap.ts'
 
 /** How far one approval reaches, narrowest first. */
 export const SCOPES = ['once', 'session', 'window'] as const
@@ -39,6 +40,8 @@ export interface HoldTerms {
   /** The widest scope that policy lets an approval have. */
   readonly scope: Scope
   readonly reasonRequired: boolean
+  /** How many rows a statement may touch: the fewest over all matching rules. */
+  readonly rowCap?: RowCap
 }
 
 export type Cause =
@@ -74,6 +77,8 @@ export type Decision =
       readonly waived: readonly RuleName[]
       /** The shortest `sessionAtMost` of the matching allows; bounds the session a `connect` opens. */
       readonly sessionAtMost?: Millis
+      /** The fewest `rowsAtMost` of the matching allows: a run that returns more becomes an `export`. */
+      readonly rowsAtMost?: number
       /** Set when something was waived: when the review after the fact is due. */
       readonly reviewAfter?: Millis
     })

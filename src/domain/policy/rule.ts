@@ -6,6 +6,7 @@ import type { Verb } from '../verb.ts'
 import type { Recording, Scope } from './decision.ts'
 import type { DocumentOf } from './documents.ts'
 import { compileExpression, type Expression } from './expression.ts'
+import { parseFactor, type CapRule } from './row-cap.ts'
 import type { RuleBody } from './schema.ts'
 
 /** Where a review must come from, as written: resolved against one principal, resource and verb in requirements.ts. */
@@ -28,10 +29,12 @@ export interface HoldEffect {
   readonly scope?: Scope
   readonly grantAtMost?: Millis
   readonly reasonRequired: boolean
+  readonly rowCap?: CapRule
 }
 export interface AllowEffect {
   readonly kind: 'allow'
   readonly sessionAtMost?: Millis
+  readonly rowsAtMost?: number
   readonly waives: ReadonlySet<string>
   readonly reviewAfter?: Millis
 }
@@ -78,13 +81,16 @@ export function readRule(document: DocumentOf<'Rule'>, known?: ExpressionCache):
   }
   const when = body.when === undefined ? undefined : expressionOf(body.when, body.name, known)
   const reads = [...(when?.reads ?? [])]
+  const effect = readEffect(body)
+  const cap = effect.kind === 'hold' ? effect.rowCap : undefined
   return {
     name: body.name as RuleName,
     on,
     ...(when === undefined ? {} : { when }),
     readsStatement: reads.some((path) => /^action(\.(sql|estimate)(\.|$)|$)/.test(path)),
-    readsEstimate: reads.some((path) => /^action(\.estimate(\.|$)|$)/.test(path)),
-    effect: readEffect(body),
+    // A cap at a multiple of the estimate needs one, whatever `when` reads.
+    readsEstimate: reads.some((path) => /^action(\.estimate(\.|$)|$)/.test(path)) || 'factor' in (cap ?? {}),
+    effect,
     recording: body.hold?.record ?? body.allow?.record ?? 'standard',
     ...(document.path === undefined ? {} : { path: document.path }),
     ...(document.line === undefined ? {} : { line: document.line }),
@@ -103,7 +109,7 @@ function expressionOf(text: string, rule: string, known: ExpressionCache | undef
 function readEffect(body: RuleBody): Effect {
   if (body.deny !== undefined) return { kind: 'deny', message: body.deny }
   if (body.hold !== undefined) {
-    const { reviews, timeout, scope, grantAtMost, reason } = body.hold
+    const { reviews, timeout, scope, grantAtMost, reason, rowCap } = body.hold
     return {
       kind: 'hold',
       reviews: reviews.map((review) => ({
@@ -115,16 +121,26 @@ function readEffect(body: RuleBody): Effect {
       ...(scope === undefined ? {} : { scope }),
       ...optional('grantAtMost', grantAtMost),
       reasonRequired: reason === 'required',
+      ...(rowCap === undefined ? {} : { rowCap: readCap(rowCap) }),
     }
   }
-  const { sessionAtMost, for: length, waives, reviewAfter } = body.allow ?? {}
+  const { sessionAtMost, for: length, waives, reviewAfter, rowsAtMost } = body.allow ?? {}
   const bounds = [sessionAtMost, length].flatMap((text) => (text === undefined ? [] : [parseDuration(text) ?? 0]))
   return {
     kind: 'allow',
     ...(bounds.length === 0 ? {} : { sessionAtMost: Math.min(...bounds) as Millis }),
     waives: new Set(waives ?? []),
     ...optional('reviewAfter', reviewAfter),
+    ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
   }
+}
+
+/** As the schema has checked. @throws when it has not: a cap that cannot be read must not be left out. */
+function readCap(cap: number | string): CapRule {
+  if (typeof cap === 'number') return { rows: cap }
+  const factor = parseFactor(cap)
+  if (factor === undefined) throw new Error(`a row cap of ${cap}`)
+  return { factor }
 }
 
 const optional = <K extends string>(key: K, text: string | undefined): Partial<Record<K, Millis>> => {

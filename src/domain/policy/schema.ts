@@ -4,6 +4,7 @@ import { isTimezone } from './local-time.ts'
 import { DURATION, parseDuration } from '../time.ts'
 import { NAMED_VERBS } from '../verb.ts'
 import { SCOPES } from './decision.ts'
+import { MOST_ROWS, parseFactor } from './row-cap.ts'
 
 /** The kinds of documents that people write. */
 export const KINDS = ['Resource', 'Rule', 'Team', 'Test', 'Settings'] as const
@@ -97,11 +98,30 @@ const hold = z.strictObject({
   scope: z.enum(SCOPES).optional().describe('The widest scope an approval may have. Left out, it narrows nothing.'),
   grantAtMost: duration.optional(),
   reason: z.literal('required').optional(),
+  rowCap: z
+    .union([
+      z.int().min(1).max(MOST_ROWS),
+      z
+        .string()
+        .regex(
+          /^[0-9]{1,3}(?:\.[0-9]{1,2})?x$/,
+          'a number of rows such as 500, or a multiple of the estimate such as 1.5x',
+        )
+        .refine((value) => parseFactor(value) !== undefined, 'a multiple of at least 1x'),
+    ])
+    .optional()
+    .describe('Rows that an approved change may touch. More roll it back. The fewest of all matching holds count.'),
   record: record.optional(),
 })
 const allow = z.strictObject({
   sessionAtMost: duration.optional(),
   for: duration.optional(),
+  rowsAtMost: z
+    .int()
+    .min(1)
+    .max(MOST_ROWS)
+    .optional()
+    .describe('Rows that one run may return. More are an export: decided as one, or stopped.'),
   waives: z
     .array(name)
     .min(1)

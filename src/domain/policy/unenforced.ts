@@ -21,11 +21,9 @@ const LATER_KEYS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
   Rule: {
     mode: 'observe mode',
     until: 'ending with an incident',
-    'allow.rowsAtMost': 'capping the rows of a read',
     'allow.until': 'ending with an incident',
-    'allow.rowCap': 'capping rows',
-    'hold.rowCap': 'capping the rows of a write',
-    'hold.rowsAtMost': 'capping the rows of a read',
+    'allow.rowCap': 'capping the rows of what is allowed without a review',
+    'hold.rowsAtMost': 'capping the rows of a held read',
     'hold.escalate': 'escalation',
     'hold.until': 'ending with an incident',
     'hold.reviews.from=oncall': 'asking who is on call',

@@ -1,6 +1,8 @@
 import type { Action } from '../action.ts'
 import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, Revision, RuleName, SessionId } from '../ids.ts'
 import type { Cause, Failure, Recording, Requirement, Scope } from '../policy/decision.ts'
+import { fewest } from '../policy/row-cap.ts'
+import type { RowCap } from '../policy/row-cap.ts'
 import type { Instant, Millis } from '../time.ts'
 import type { NamedVerb, Verb } from '../verb.ts'
 
@@ -45,6 +47,8 @@ export type Subject =
       readonly locks?: LockReport
       /** What no digest can cover, told to the approver: `the rows that COPY FROM STDIN will send`. */
       readonly notCovered: readonly string[]
+      /** Why no number of rows can be enforced on it, in words. */
+      readonly uncapped?: string
     }
   | { readonly kind: 'connect'; readonly database: string; readonly client: string; readonly sourceAddress: string }
   | { readonly kind: 'window'; readonly verbs: readonly NamedVerb[]; readonly length: Millis }
@@ -67,6 +71,8 @@ export interface Review {
   readonly words?: string
   /** A shorter time than policy would give. */
   readonly atMost?: Millis
+  /** Fewer rows than policy would let it touch. */
+  readonly rowsAtMost?: number
 }
 
 /** A requirement as it stood when the request was opened: later edits of teams never add anyone (I3). */
@@ -91,6 +97,8 @@ export interface RequestCommon {
   /** The scope and the longest time of the grant that an approval would make. */
   readonly scope: Scope
   readonly grantAtMost: Millis
+  /** How many rows the statement may touch, or each one under a window. */
+  readonly rowCap?: RowCap
   readonly revision: Revision
   readonly reason?: string
   /** The client that waits; it withdraws the request when it goes away. */
@@ -115,6 +123,30 @@ export type RequestState = AccessRequest['state']
 export function longestGrant({ subject, grantAtMost }: Pick<RequestCommon, 'subject' | 'grantAtMost'>): Millis {
   const asked = subject.kind === 'window' || subject.kind === 'extension' ? subject.length : grantAtMost
   return asked < grantAtMost ? asked : grantAtMost
+}
+
+/** Rows that every approval so far agrees to: of the rules and the reviewers, the fewest. Undefined: nobody set a number. */
+export const agreedRows = (request: Pick<RequestCommon, 'rowCap' | 'reviews'>): number | undefined =>
+  fewest([request.rowCap?.rows, reviewedRows(request)])
+
+/** The fewest that reviewers set. */
+export const reviewedRows = ({ reviews }: Pick<RequestCommon, 'reviews'>): number | undefined =>
+  fewest(reviews.filter((one) => one.verdict === 'approve').map((one) => one.rowsAtMost))
+
+/** Why no reviewer can set a number of rows; undefined where they can. */
+export function whyUncapped(subject: Subject): string | undefined {
+  switch (subject.kind) {
+    case 'statement':
+      return subject.uncapped
+    case 'window':
+      return undefined
+    case 'connect':
+    case 'extension':
+    case 'change':
+      return 'it runs no statement by itself'
+    default:
+      return subject satisfies never
+  }
 }
 
 /** The database that a statement runs in, or a session was asked for; undefined for the profile's own. */

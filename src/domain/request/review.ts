@@ -5,7 +5,7 @@ import type { Instant } from '../time.ts'
 import { stillEligible } from './eligibility.ts'
 import type { Staff } from './eligibility.ts'
 import { seat } from './quorum.ts'
-import { longestGrant } from './request.ts'
+import { longestGrant, whyUncapped } from './request.ts'
 import type { AccessRequest, Review } from './request.ts'
 
 export type ReviewRefusal =
@@ -17,6 +17,9 @@ export type ReviewRefusal =
   | 'changed'
   | 'words_required'
   | 'not_shorter'
+  | 'not_fewer'
+  | 'rows_required'
+  | 'rows_not_counted'
 
 /** What the world looks like at the moment of the review. */
 export interface ReviewWorld {
@@ -48,12 +51,23 @@ export function review(
   }
   if (given.atMost !== undefined && !(given.atMost > 0 && given.atMost <= longestGrant(request)))
     return reject('not_shorter')
+  const rows = wrongRows(request, given.rowsAtMost)
+  if (rows !== undefined) return reject(rows)
 
   const requirements = stillEligible(request.requirements, request, world.staff, world.meddlers)
   const approvers = reviews.filter((r) => r.verdict === 'approve').map((r) => r.by)
   return seat(requirements, approvers).complete
     ? accept({ ...common, reviews, state: 'approved', grant: world.grant, at: world.now })
     : accept({ ...request, reviews })
+}
+
+/** A number of rows is never more than the rules', is there where they could not say one, and is enforced or refused. */
+function wrongRows(request: AccessRequest, rows: number | undefined): ReviewRefusal | undefined {
+  const uncapped = whyUncapped(request.subject) !== undefined
+  if (rows === undefined) return !uncapped && request.rowCap?.needsNumber === true ? 'rows_required' : undefined
+  if (uncapped) return 'rows_not_counted'
+  const most = request.rowCap?.rows ?? Number.MAX_SAFE_INTEGER
+  return Number.isSafeInteger(rows) && rows > 0 && rows <= most ? undefined : 'not_fewer'
 }
 
 /** Why this person could not give this verdict now; undefined when they could. Also what disables a button. */

@@ -11,6 +11,7 @@ type Operations =
   | 'getRequest'
   | 'updateRequest'
   | 'review'
+  | 'acknowledge'
   | 'withdrawRequest'
   | 'retryRequest'
   | 'extendGrant'
@@ -59,6 +60,8 @@ export const requests: Handlers<Operations> = {
       ),
       requestView,
     ),
+  acknowledge: async ({ app, caller, params, body }) =>
+    mapped(await app.acknowledge(caller, requestIdOf(params.id), body), requestView),
   withdrawRequest: async ({ app, caller, params }) =>
     mapped(await app.withdrawRequest(caller, requestIdOf(params.id)), requestView),
   retryRequest: async ({ app, caller, params }) =>
@@ -77,10 +80,11 @@ export const requests: Handlers<Operations> = {
   revokeGrant: async ({ app, caller, params, body }) =>
     mapped(await app.revokeGrant(caller, requestIdOf(params.id), present(body)), requestView),
   getInbox: async ({ app, caller }) =>
-    mapped(await app.inbox(caller), ({ needsMe, waiting, granted }) => ({
+    mapped(await app.inbox(caller), ({ needsMe, waiting, granted, afterwards }) => ({
       needsMe: needsMe.map(requestView),
       waiting: waiting.map(requestView),
       granted: granted.map(requestView),
+      afterwards: afterwards.map(requestView),
     })),
 
   listSessions: async ({ app, caller, query }) =>

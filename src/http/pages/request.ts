@@ -29,6 +29,7 @@ export const requestPage = (id: RequestId, demo: boolean): Html =>
     ${commands('In your terminal', [
       { text: `hp review ${id}`, note: 'look' },
       { text: `hp review ${id} --approve`, note: 'approve exactly what was shown' },
+      { text: `hp review ${id} --approve --rows 1500`, note: 'approve at most so many rows; more roll it back' },
       { text: `hp review ${id} --deny -m "..."`, note: 'deny, with words for the one who asked' },
     ])}
     ${demo && html`<p>In the demo, take on one of its people: <code>./hp --as mia review ${id}</code></p>`}

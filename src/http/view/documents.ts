@@ -40,7 +40,10 @@ export const explainedView = (explained: Explained): z.output<typeof contract.Ex
     message: explained.message,
     trace: explained.trace.map((rule) => ({ ...rule, clauses: rule.clauses.map((clause) => ({ ...clause })) })),
     flip: explained.flip,
-    estimate: explained.estimate === undefined ? undefined : { ...explained.estimate },
+    estimate:
+      explained.estimate === undefined ? undefined : { rows: explained.estimate.rows, cost: explained.estimate.cost },
+    rowCap: explained.rowCap === undefined ? undefined : { ...explained.rowCap },
+    rowsAtMost: explained.rowsAtMost,
     revision: explained.revision,
   })
 

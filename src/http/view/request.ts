@@ -5,6 +5,8 @@ import type { Refusal } from '../../app/refusals.ts'
 import type * as contract from '../../contract/requests.ts'
 import type { Action } from '../../domain/action.ts'
 import type { Grant } from '../../domain/grant/grant.ts'
+import { approvedOf, divergenceWords } from '../../domain/request/divergence.ts'
+import { agreedRows } from '../../domain/request/request.ts'
 import type { AccessRequest, Subject } from '../../domain/request/request.ts'
 import { formatDuration } from '../../domain/time.ts'
 import { present, time } from './scalars.ts'
@@ -48,9 +50,64 @@ const factsView = ({ resource, verb, facts }: Action): StatementView['actions'][
             hasWhere: facts.sql.hasWhere,
             functions: [...facts.sql.functions],
           },
-    estimate: facts.estimate,
+    estimate:
+      facts.estimate === undefined
+        ? undefined
+        : present({
+            rows: facts.estimate.rows,
+            cost: facts.estimate.cost,
+            cascades: facts.estimate.cascades?.map((one) => ({ ...one })),
+          }),
   }),
 })
+
+type ExecutionView = NonNullable<z.output<typeof contract.AccessRequest>['execution']>
+
+/** What was approved and what was done. Names of objects are part of what a metadata reader does not see. */
+function executionView({ request, execution }: RequestView): ExecutionView | undefined {
+  if (execution === undefined || request.subject.kind !== 'statement') return undefined
+  const approved = approvedOf(request, agreedRows(request))
+  const { done } = execution
+  return present({
+    state: execution.state,
+    approved: present({
+      estimate: approved.estimate?.rows,
+      rowsAtMost: approved.rows,
+      objects: [...approved.objects],
+    }),
+    done:
+      done === undefined
+        ? undefined
+        : present({
+            rows: done.rows,
+            touched: done.touched?.map((one) => ({ ...one, within: [...one.within] })),
+            durationMicros: done.durationMicros,
+            sqlstate: done.sqlstate,
+            overCap: done.overCap,
+            partly: done.partly,
+          }),
+  })
+}
+
+type AfterwardsView = NonNullable<z.output<typeof contract.AccessRequest>['afterwards']>
+
+const afterwardsView = ({ afterwards, metadataOnly }: RequestView): AfterwardsView | undefined =>
+  afterwards &&
+  present({
+    why: afterwards.why.map((one) => ({
+      kind: one.kind,
+      words: metadataOnly === true ? 'not shown to you' : divergenceWords(one),
+    })),
+    asked: [...afterwards.asked],
+    dueAt: time(afterwards.dueAt),
+    acknowledged:
+      afterwards.acknowledged &&
+      present({
+        by: afterwards.acknowledged.by,
+        words: metadataOnly === true ? undefined : afterwards.acknowledged.words,
+        at: time(afterwards.acknowledged.at),
+      }),
+  })
 
 type SubjectView = z.output<typeof contract.Subject>
 type StatementView = Extract<SubjectView, { kind: 'statement' }>
@@ -68,6 +125,7 @@ const statementSubject = (subject: StatementSubject): StatementView =>
     }),
     locks: subject.locks === undefined ? undefined : { held: [...subject.locks.held], waiters: subject.locks.waiters },
     notCovered: [...subject.notCovered],
+    uncapped: subject.uncapped,
   })
 
 /** One a kind: the compiler asks for a new one when a kind is added. */
@@ -132,6 +190,7 @@ export function requestView(view: RequestView): z.output<typeof contract.AccessR
     recording: request.recording,
     scope: request.scope,
     grantAtMost: formatDuration(request.grantAtMost),
+    rowCap: request.rowCap === undefined ? undefined : { ...request.rowCap },
     revision: request.revision,
     reason: hidden ? undefined : request.reason,
     session: request.session,
@@ -145,9 +204,12 @@ export function requestView(view: RequestView): z.output<typeof contract.AccessR
         at: time(review.at),
         words: hidden ? undefined : review.words,
         atMost: review.atMost === undefined ? undefined : formatDuration(review.atMost),
+        rowsAtMost: review.rowsAtMost,
       }),
     ),
     grant: view.grant === undefined ? undefined : grantView(view.grant),
+    execution: hidden ? undefined : executionView(view),
+    afterwards: afterwardsView(view),
     may: {
       approve: mayView(may.approve),
       deny: mayView(may.deny),
@@ -156,6 +218,7 @@ export function requestView(view: RequestView): z.output<typeof contract.AccessR
       extend: mayView(may.extend),
       done: mayView(may.done),
       revoke: mayView(may.revoke),
+      acknowledge: mayView(may.acknowledge),
     },
   })
 }
