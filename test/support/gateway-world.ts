@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type {
+  Confirmed,
   CutOrder,
   GatewayApp,
   HoldInput,
@@ -250,6 +251,14 @@ export class FakeGatewayApp implements GatewayApp {
   }
   async finish(request: RequestId, result: Done) {
     this.finished.push({ request, ...result })
+  }
+  /** What `confirm` answers. */
+  onConfirm: (requests: readonly RequestId[]) => Confirmed | Promise<Confirmed> = () => ({ kind: 'live' })
+  readonly confirmed: (readonly RequestId[])[] = []
+  async confirm(_session: SessionId, requests: readonly RequestId[]) {
+    this.#store()
+    this.confirmed.push(requests)
+    return this.onConfirm(requests)
   }
   signInRefused(input: SignInRefusal) {
     this.turnedAway.push(input)

@@ -13,7 +13,7 @@ import { covered, hold, outcome, withdraw } from './hold.ts'
 import { createOwed } from './owed.ts'
 import { attachBackend, closeSession, openSession } from './sessions.ts'
 import { createSignInRefusals } from './sign-in-refusals.ts'
-import { finish, start } from './start.ts'
+import { confirm, finish, start } from './start.ts'
 
 /** The gateways' side of the application, and what boot and the reconciler need of it. */
 export interface GatewayPart extends GatewayApp {
@@ -50,6 +50,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
     withdraw: (request, why) => owed.tell(`the withdrawal of ${request}`, () => withdraw(deps)(request, why)),
     start: async (request, input) => start(deps)(request, input),
     finish: (request, result) => owed.tell(`the end of ${request}`, () => finish(deps)(request, result)),
+    confirm: async (session, requests) => confirm(deps)(session, requests),
     signInRefused: signIns.refused,
     refused({ session, principal, resource, actions, decision, revision }) {
       background.entry({

@@ -1,8 +1,9 @@
+import type { EndReason } from '../../domain/grant/grant.ts'
 import type { GrantId, RequestId } from '../../domain/ids.ts'
 import { agreedRows } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { askAfterwards } from '../requests/afterwards.ts'
-import type { GatewayApp, Started } from '../ports/gateway.ts'
+import type { Confirmed, GatewayApp, Started } from '../ports/gateway.ts'
 import type { Tx } from '../ports/store.ts'
 import { whyVoid } from '../requests/decide-again.ts'
 import { executionMoved } from '../requests/entries.ts'
@@ -71,6 +72,40 @@ async function enterAgain(
     return { kind: 'voided', why: `${request.id} has ended` }
   await tx.requests.enterGrant(session, grant.id)
   return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt }
+}
+
+/**
+ * Whether a transaction may still be committed. The grants are locked while they are looked at: one that ends later has
+ * ended after this.
+ */
+export const confirm =
+  (deps: Pick<GatewayDeps, 'store'>): GatewayApp['confirm'] =>
+  (session, requests) =>
+    deps.store.transaction(async (tx): Promise<Confirmed> => {
+      const record = await tx.requests.lockSession(session)
+      if (record?.session.state !== 'open') throw new Error(`session ${session} is not open`)
+      for (const id of requests) {
+        const request = await tx.requests.lockRequest(id)
+        if (request === undefined) throw new Error(`${id} does not exist`)
+        const why = await whyEnded(tx, request)
+        if (why === undefined) continue
+        await tx.record.append({
+          kind: 'commit.refused',
+          subject: `request/${id}`,
+          resource: request.resource,
+          body: { request: id, session, why },
+        })
+        return { kind: 'ended', request: id, why }
+      }
+      return { kind: 'live' }
+    })
+
+async function whyEnded(tx: Tx, request: AccessRequest): Promise<EndReason | undefined> {
+  if (request.state !== 'approved') return 'voided'
+  const grant = await tx.requests.lockGrant(request.grant)
+  if (grant === undefined || grant.state === 'provisioning') return 'voided'
+  if (grant.state !== 'active') return grant.why
+  return tx.now >= grant.expiresAt ? 'expired' : undefined
 }
 
 /** The bytes have gone and the target has answered. Safe to repeat; too late for an execution that was given up. */

@@ -35,6 +35,8 @@ const STEERING: ReadonlySet<SessionEffect['kind']> = new Set([
   'commit',
   'rollback',
   'savepoint',
+  'release',
+  'rollback_to',
   'other_transaction',
   'set',
   'reset_all',

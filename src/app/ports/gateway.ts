@@ -1,5 +1,6 @@
 import type { Action, Context } from '../../domain/action.ts'
 import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, SessionId } from '../../domain/ids.ts'
+import type { EndReason } from '../../domain/grant/grant.ts'
 import type { Decision, Requirement } from '../../domain/policy/decision.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import type { Principal } from '../../domain/principal.ts'
@@ -77,6 +78,10 @@ export type Started =
     }
   | { readonly kind: 'voided'; readonly why: string }
 
+export type Confirmed =
+  | { readonly kind: 'live' }
+  | { readonly kind: 'ended'; readonly request: RequestId; readonly why: EndReason }
+
 export interface CutOrder {
   /** One sentence for the client: `HP-150 ended (expired)`. */
   readonly why: string
@@ -133,8 +138,16 @@ export interface GatewayApp {
   withdraw(request: RequestId, why: string): Promise<void>
   /** Takes the one execution of a `once` grant, or enters a `session` grant; re-decides when the revision moved. `actions` are decided again with `context`. */
   start(request: RequestId, input: { readonly session: SessionId; readonly digest: Digest }): Promise<Started>
-  /** Enters a covering window again for one more statement, by the database's clock. */
+  /**
+   * The run is over, and so is the transaction that it ran in: what it did is kept (`succeeded`) or not. A run that was
+   * done and rolled back with its transaction is `failed` with the SQLSTATE `ROLLED_BACK`.
+   */
   finish(request: RequestId, result: Done & { readonly outcome: 'succeeded' | 'failed' }): Promise<void>
+  /**
+   * Before a transaction is committed: whether every grant that was used in it is still live, by the database's clock
+   * and in one transaction of the store. The first that is not, otherwise.
+   */
+  confirm(session: SessionId, requests: readonly RequestId[]): Promise<Confirmed>
 
   /** Turned away before there was a session; recorded within a bound, never waited for. */
   signInRefused(input: SignInRefusal): void

@@ -17,7 +17,9 @@ export interface StatementShape {
 
 export type SessionEffect =
   | { readonly kind: 'none' }
-  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'other_transaction' }
+  /** `commit`: what the transaction did leaves the session, by COMMIT or by PREPARE TRANSACTION. */
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'other_transaction' }
+  | { readonly kind: 'savepoint' | 'release' | 'rollback_to'; readonly name: string }
   /** SET or RESET of one harmless parameter; `value` undefined for RESET, DEFAULT, or a value that is not a literal. */
   | { readonly kind: 'set'; readonly name: string; readonly value?: string; readonly local: boolean }
   | { readonly kind: 'reset_all' | 'discard_all' }

@@ -254,24 +254,23 @@ function transaction(body: Tree, found: Found): More {
   if (['TRANS_STMT_PREPARE', 'TRANS_STMT_COMMIT_PREPARED', 'TRANS_STMT_ROLLBACK_PREPARED'].includes(kind)) {
     found.verbs.add('admin')
     found.because ??= 'a prepared transaction outlives the session'
-    found.effects.push({ kind: 'other_transaction' })
+    found.effects.push({ kind: kind === 'TRANS_STMT_PREPARE' ? 'commit' : 'other_transaction' })
     return {}
   }
   found.verbs.add('connect')
-  const effects: Readonly<
-    Record<string, SessionEffect['kind'] & ('begin' | 'commit' | 'rollback' | 'savepoint' | 'other_transaction')>
-  > = {
-    TRANS_STMT_BEGIN: 'begin',
-    TRANS_STMT_START: 'begin',
-    TRANS_STMT_COMMIT: 'commit',
-    TRANS_STMT_ROLLBACK: 'rollback',
-    TRANS_STMT_SAVEPOINT: 'savepoint',
-    TRANS_STMT_RELEASE: 'other_transaction',
-    TRANS_STMT_ROLLBACK_TO: 'other_transaction',
+  const name = text(body['savepoint_name']) ?? ''
+  const effects: Readonly<Record<string, SessionEffect>> = {
+    TRANS_STMT_BEGIN: { kind: 'begin' },
+    TRANS_STMT_START: { kind: 'begin' },
+    TRANS_STMT_COMMIT: { kind: 'commit' },
+    TRANS_STMT_ROLLBACK: { kind: 'rollback' },
+    TRANS_STMT_SAVEPOINT: { kind: 'savepoint', name },
+    TRANS_STMT_RELEASE: { kind: 'release', name },
+    TRANS_STMT_ROLLBACK_TO: { kind: 'rollback_to', name },
   }
   const effect = effects[kind]
   if (effect === undefined) return refuse(found, `${kind} is not known`)
-  found.effects.push({ kind: effect })
+  found.effects.push(effect)
   return {}
 }
 

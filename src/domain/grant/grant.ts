@@ -39,5 +39,8 @@ export type Grant = GrantCommon &
   )
 export type GrantState = Grant['state']
 
+/** The SQLSTATE (transaction_rollback) that an execution `failed` with when it was done, and its transaction undid it. */
+export const ROLLED_BACK = '40000'
+
 /** The one run of a `once` grant. `unknown` (the gateway died while it ran) is never re-run by the program. */
 export type ExecutionState = 'ready' | 'started' | 'succeeded' | 'failed' | 'unknown'

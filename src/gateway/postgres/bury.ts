@@ -10,8 +10,14 @@ const TERMINATE_MS = 5000
 /**
  * See the backend of an ended session gone from its target, then close the session in the record. Never rejects.
  * @param cutting do not wait for it to leave by itself.
+ * @param settled what is known of its runs was told; what is not known by then, nobody knows.
  */
-export async function bury(of: SessionParts, why: CloseReason, cutting: boolean): Promise<void> {
+export async function bury(
+  of: SessionParts,
+  why: CloseReason,
+  cutting: boolean,
+  settled: Promise<void>,
+): Promise<void> {
   const { app, backend, control, session, target, upstream, resource, log } = of
   try {
     if (cutting) void of.cancelTarget()
@@ -24,6 +30,7 @@ export async function bury(of: SessionParts, why: CloseReason, cutting: boolean)
     log.warn({ err: error, session, resource }, 'the end of a backend could not be seen')
   }
   try {
+    await settled
     await app.closeSession(session, why)
   } catch (error) {
     log.warn({ err: error, session, resource }, 'the end of a session could not be recorded')

@@ -6,9 +6,11 @@ import { GrantsInUse } from './grants-in-use.ts'
 import type { Interruptible, Leave } from './hold.ts'
 import { Judge } from './judge.ts'
 import type { Outbox } from './outbox.ts'
-import { Run } from './run.ts'
+import { record, Run } from './run.ts'
 import type { SessionParts } from './session-parts.ts'
+import { commitInDoubt, endedBeforeCommit } from './told.ts'
 import { PreparedStatements } from './statements.ts'
+import { UnderReview } from './under-review.ts'
 import type { Prepared } from './statements.ts'
 import type { Expected, TargetLine } from './target-line.ts'
 import type { Work } from '../../app/gateway/work.ts'
@@ -22,6 +24,9 @@ export interface Cleared {
   readonly leave: Leave | undefined
 }
 
+/** How long the store has to say that a transaction may be committed; its locks are kept meanwhile. */
+const CONFIRM_WITHIN_MS = 5_000
+
 /** What the parts of one session share: both lines, what is known, what runs, and the ways to answer. */
 export class Desk {
   readonly of: SessionParts
@@ -30,6 +35,8 @@ export class Desk {
   readonly judge: Judge
   readonly prepared = new PreparedStatements()
   readonly grants: GrantsInUse
+  /** Statements under a review whose transaction is not over. */
+  readonly reviewed: UnderReview
   /** Statements whose answer is not complete. */
   readonly runs = new Set<Run>()
   /** Set while a statement waits for people: the way to end that wait. */
@@ -40,6 +47,7 @@ export class Desk {
   ended = false
   /** A Parse that waits for the message behind it: a held Bind then has not sent even the Parse. */
   #stash: { readonly frame: Buffer; readonly expected: Expected; readonly prepared: Prepared } | undefined
+  readonly #cut: (order: CutOrder) => void
   /** How many Syncs and Queries have gone out. */
   stretch = 0
 
@@ -47,8 +55,10 @@ export class Desk {
     this.of = of
     this.out = out
     this.line = line
+    this.#cut = cut
     this.judge = new Judge({ ...of, prepared: this.prepared })
     this.grants = new GrantsInUse(of.app, of.session, cut)
+    this.reviewed = new UnderReview((run) => this.grants.over(run))
   }
 
   /** Forward as it came, behind a Parse that waits. */
@@ -97,17 +107,23 @@ export class Desk {
     stash?.expected.undo?.(true)
   }
 
-  /** A statement that goes to the target now. Its end is recorded, and ends what it alone was granted. */
+  /**
+   * A statement that goes to the target now. Its end is recorded; the end of its transaction ends what it alone was
+   * granted.
+   */
   run(text: string, cleared: Cleared): Run {
     const { app, session, state } = this.of
     this.judge.ran += 1
-    const run = new Run(app, { session, number: this.judge.ran, text, ...cleared }, (over, failed) => {
+    const run = new Run(app, { session, number: this.judge.ran, text, ...cleared }, (over, succeeded) => {
       this.runs.delete(over)
-      this.grants.over(over)
-      if (failed) state.failed()
+      if (!succeeded) state.failed()
+      if (over.leave !== undefined) this.reviewed.over(over, succeeded)
     })
     this.runs.add(run)
-    if (cleared.leave !== undefined) this.grants.use(run, cleared.leave)
+    if (cleared.leave !== undefined) {
+      this.grants.use(run, cleared.leave)
+      this.reviewed.begin(run)
+    }
     return run
   }
 
@@ -123,7 +139,7 @@ export class Desk {
         undos.push(this.prepared.set(effect.name, prepared))
       } else if (effect.kind === 'deallocate' && effect.name !== undefined)
         undos.push(this.prepared.delete(effect.name))
-      else if (effect.kind === 'discard_all' || effect.kind === 'deallocate') this.prepared.clear()
+      else if (effect.kind === 'discard_all' || effect.kind === 'deallocate') undos.push(this.prepared.clear())
     }
     return () => {
       for (const undo of undos.reverse()) undo()
@@ -156,6 +172,70 @@ export class Desk {
       else this.dropping = true
     }
     this.out.flush()
+  }
+
+  /**
+   * Whether what is about to be sent commits what was done under a review.
+   * @param work undefined for a Sync.
+   */
+  mustConfirm(work: Work | undefined, protocol: Protocol): boolean {
+    const { line } = this
+    if (this.reviewed.size === 0) return false
+    // A Sync ends the implicit transaction of a pipeline, and so does a simple query behind it.
+    const ends = line.status === 'idle' && (work === undefined || (protocol === 'simple' && line.unsynced))
+    return ends || work?.effects.some((effect) => effect.kind === 'commit') === true
+  }
+
+  /**
+   * The last look before a commit: is every grant used in the transaction still live? Undefined when it may go;
+   * otherwise what the client is to be told, and nothing of it may be committed. Drains.
+   */
+  async confirm(): Promise<Told | undefined> {
+    const { app, session } = this.of
+    const { line, reviewed } = this
+    await line.drain()
+    // What has failed already is rolled back whatever is sent.
+    if (this.ended || line.skipping || line.status === 'failed' || reviewed.size === 0) return undefined
+    const late = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error('the store did not answer in time')), CONFIRM_WITHIN_MS).unref()
+    })
+    try {
+      // Dies here: nothing was committed, and the target rolls back.
+      const confirmed = await Promise.race([app.confirm(session, reviewed.requests), late])
+      if (confirmed.kind === 'ended') return endedBeforeCommit(confirmed.request, confirmed.why)
+      reviewed.commits()
+      return undefined
+    } catch (error) {
+      this.log(error, 'a commit could not be confirmed')
+      return commitInDoubt
+    }
+  }
+
+  /** What was cleared is not sent after all. */
+  refused(text: string, cleared: Cleared, told: Told): void {
+    const { app, session } = this.of
+    if (cleared.leave !== undefined) return this.run(text, cleared).finish('failed', told.code)
+    const of = { session, number: (this.judge.ran += 1), text, ...cleared }
+    record(app, of, app.now(), 0, 'refused', undefined, told.code)
+  }
+
+  /** In place of what would have committed: the target's transaction is rolled back, and the client reads why. Only when drained. */
+  async takeBack(told: Told, protocol: Protocol): Promise<void> {
+    const { line, out } = this
+    if (protocol === 'simple' && line.unsynced) return await this.refuse(told, protocol, true)
+    this.drop()
+    this.reviewed.undoes()
+    if ((await line.ask('ROLLBACK')) === undefined) {
+      if (!this.ended) this.#cut({ reason: 'cut', why: 'a transaction could not be rolled back' })
+      return
+    }
+    if (this.ended) return
+    this.of.state.follow({ kind: 'rollback' }, false)
+    this.reviewed.rolledBack()
+    out.add(encodeTold(told))
+    if (protocol === 'simple') out.add(encodeReady(line.status))
+    else this.dropping = true
+    out.flush()
   }
 
   /** A message between the target's own. Only when drained. */

@@ -163,21 +163,18 @@ export class Extended {
         const message = 'what was approved ran already; bind it again to ask again'
         return desk.refuse({ severity: 'ERROR', code: '55000', message }, 'extended')
       }
-      this.#run(frame, portal)
-      return undefined
+      return this.#run(frame, portal)
     }
     const { judge } = desk
     const fresh = judge.bench() === portal.bench && performance.now() - portal.decidedAt < FRESH_MS
     if (fresh && portal.bench !== undefined && !desk.of.state.stale) {
-      this.#run(frame, portal)
-      return undefined
+      return this.#run(frame, portal)
     }
     const cleared = clearAtOnce(desk, portal.prepared.text, portal.prepared.types)
     if (cleared === undefined) return this.#executeLater(frame, execute.portal, portal)
     const decided: Portal = { ...portal, ...cleared, bench: judge.bench(), decidedAt: performance.now() }
     this.#portals.set(execute.portal, decided)
-    this.#run(frame, decided)
-    return undefined
+    return this.#run(frame, decided)
   }
 
   async #executeLater(frame: Buffer, name: string, portal: Portal): Promise<void | string> {
@@ -193,10 +190,26 @@ export class Extended {
     const bench = desk.judge.bench()
     const decided: Portal = { ...portal, work, decision, leave, run, bench, decidedAt: performance.now() }
     this.#portals.set(name, decided)
-    this.#run(frame, decided)
+    return await this.#run(frame, decided)
   }
 
-  #run(frame: Buffer, portal: Portal): void {
+  #run(frame: Buffer, portal: Portal): Handled {
+    if (this.#desk.mustConfirm(portal.work, 'extended')) return this.#commit(frame, portal)
+    this.#send(frame, portal)
+    return undefined
+  }
+
+  /** It commits what was done under a review. */
+  async #commit(frame: Buffer, portal: Portal): Promise<void> {
+    const desk = this.#desk
+    const told = await desk.confirm()
+    if (desk.ended) return
+    if (told === undefined) return this.#send(frame, portal)
+    if (portal.run === undefined) desk.refused(portal.prepared.text, portal, told)
+    await desk.takeBack(told, 'extended')
+  }
+
+  #send(frame: Buffer, portal: Portal): void {
     const desk = this.#desk
     const { text } = portal.prepared
     // A row limit that was reached leaves the run open: the next Execute goes on with it.
@@ -206,6 +219,7 @@ export class Extended {
       kind: 'execute' as const,
       run: portal.run,
       copies: portal.work.copies,
+      completed: desk.reviewed.size > 0 ? desk.reviewed.watch(portal.work.effects) : undefined,
       portal,
       limited: frame.readInt32BE(frame.length - 4) > 0,
     }

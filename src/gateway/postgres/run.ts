@@ -1,4 +1,5 @@
 import type { GatewayApp } from '../../app/ports/gateway.ts'
+import { ROLLED_BACK } from '../../domain/grant/grant.ts'
 import type { SessionId } from '../../domain/ids.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { StatementEntry } from '../../domain/session/session.ts'
@@ -43,12 +44,14 @@ export class Run implements RunListener {
   readonly #of: RunOf
   readonly #at
   readonly #began = performance.now()
-  readonly #over: (run: Run, failed: boolean) => void
+  readonly #over: (run: Run, succeeded: boolean) => void
   #rows: number | undefined
   #done = false
 
+  #result: { readonly outcome: 'succeeded' | 'failed'; readonly sqlstate?: string } | undefined
+
   /** `over` is called once, when the target has answered or nobody waits for it any more. */
-  constructor(app: GatewayApp, of: RunOf, over: (run: Run, failed: boolean) => void) {
+  constructor(app: GatewayApp, of: RunOf, over: (run: Run, succeeded: boolean) => void) {
     this.#app = app
     this.#of = of
     this.#at = app.now()
@@ -69,11 +72,10 @@ export class Run implements RunListener {
     if (how !== 'suspended') this.finish(how, sqlstate)
   }
 
-  /** Only the first call counts. */
+  /** The statement is over, whatever becomes of its transaction. Only the first call counts. */
   finish(outcome: 'succeeded' | 'failed' | 'cut', sqlstate?: string): void {
     if (this.#done) return
     this.#done = true
-    const { leave } = this.#of
     record(
       this.#app,
       this.#of,
@@ -84,16 +86,25 @@ export class Run implements RunListener {
       sqlstate,
     )
     // Cut while it ran: nobody knows whether the target did it, and the end of the session says so.
-    if (leave?.once === true && outcome !== 'cut') {
-      const result = {
-        outcome,
-        ...(this.#rows === undefined ? {} : { rows: this.#rows }),
-        ...(sqlstate === undefined ? {} : { sqlstate }),
-      }
-      // Not waited for: a grant whose end cannot be recorded ends with its session, or at its time.
-      void this.#app.finish(leave.request, result).catch(() => undefined)
+    if (outcome !== 'cut') this.#result = { outcome, ...(sqlstate === undefined ? {} : { sqlstate }) }
+    this.#over(this, outcome === 'succeeded')
+  }
+
+  /**
+   * The transaction is over, too: the end of the execution is told, and with it the grant of a single run has done its
+   * work. `kept` false of a run that succeeded: its transaction took it back. Never rejects.
+   */
+  settle(kept: boolean): Promise<void> {
+    const { leave } = this.#of
+    if (leave?.once !== true || this.#result === undefined) return Promise.resolve()
+    const undone = !kept && this.#result.outcome === 'succeeded'
+    const result = {
+      ...(undone ? { outcome: 'failed' as const, sqlstate: ROLLED_BACK } : this.#result),
+      ...(this.#rows === undefined ? {} : { rows: this.#rows }),
     }
-    this.#over(this, outcome !== 'succeeded')
+    this.#result = undefined
+    // A grant whose end cannot be recorded ends with its session, or at its time.
+    return this.#app.finish(leave.request, result).catch(() => undefined)
   }
 }
 

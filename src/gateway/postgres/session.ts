@@ -67,9 +67,10 @@ export class GatewaySession {
         const wrong = of.state.report(name, value)
         if (wrong !== undefined) this.#end('failed', fatal('0A000', wrong))
       },
-      ready: (status) => {
+      ready: (status, failed) => {
         if (status === 'idle') of.state.transactionOver(this.#line.quiet)
         if (status === 'idle' && this.#line.quiet) this.#extended.transactionOver()
+        if (this.#desk.reviewed.size > 0) this.#desk.reviewed.ready(status === 'idle', failed)
       },
       settled: () => {
         if (!this.#out.flush()) this.#line.pause()
@@ -208,10 +209,8 @@ export class GatewaySession {
         desk.forward(frame)
         return undefined
       case FRONTEND.Sync:
-        desk.dropping = false
-        desk.forward(frame, { kind: 'sync' })
-        desk.stretch += 1
-        return undefined
+        if (!dropping && desk.mustConfirm(undefined, 'extended')) return this.#syncLater(frame)
+        return this.#sync(frame)
       case FRONTEND.FunctionCall:
         return desk.refuse(FUNCTION_CALL, 'simple')
       case FRONTEND.Terminate:
@@ -220,6 +219,21 @@ export class GatewaySession {
         // Copy data behind a copy that has failed: PostgreSQL ignores it too.
         return undefined
     }
+  }
+
+  #sync(frame: Buffer): undefined {
+    const desk = this.#desk
+    desk.dropping = false
+    desk.forward(frame, { kind: 'sync' })
+    desk.stretch += 1
+    return undefined
+  }
+
+  /** It commits what was done under a review. */
+  async #syncLater(frame: Buffer): Promise<void> {
+    const told = await this.#desk.confirm()
+    if (told !== undefined) await this.#desk.refuse(told, 'extended', true)
+    if (!this.#desk.ended) this.#sync(frame)
   }
 
   /** The Parse that waits is decided; then what came behind it. */
@@ -257,6 +271,7 @@ export class GatewaySession {
     this.#desk.release()
     const cleared = clearAtOnce(this.#desk, text)
     if (cleared === undefined) return this.#queryLater(frame, text)
+    if (this.#desk.mustConfirm(cleared.work, 'simple')) return this.#commitQuery(frame, text, cleared)
     this.#runQuery(frame, text, cleared)
     return undefined
   }
@@ -266,14 +281,28 @@ export class GatewaySession {
     // Whatever a simple query ends in, it discards the unnamed statement: the target's error stands for it here.
     if (verdict.kind === 'answered') this.#extended.discardUnnamed()
     if (verdict.kind === 'refused') await this.#desk.refuse(verdict.told, 'simple', true)
-    if (verdict.kind === 'go') this.#runQuery(frame, text, verdict)
+    if (verdict.kind !== 'go') return
+    if (this.#desk.mustConfirm(verdict.work, 'simple')) return await this.#commitQuery(frame, text, verdict)
+    this.#runQuery(frame, text, verdict)
+  }
+
+  /** It commits what was done under a review. */
+  async #commitQuery(frame: Buffer, text: string, cleared: Cleared): Promise<void> {
+    const told = await this.#desk.confirm()
+    if (this.#desk.ended) return
+    if (told === undefined) return this.#runQuery(frame, text, cleared)
+    this.#desk.refused(text, cleared, told)
+    this.#extended.discardUnnamed()
+    await this.#desk.takeBack(told, 'simple')
   }
 
   #runQuery(frame: Buffer, text: string, cleared: Cleared): void {
     const run = this.#desk.run(text, cleared)
     this.#extended.discardUnnamed()
     const undo = this.#desk.follow(cleared.work, text)
-    const expected = { kind: 'query' as const, run, copies: cleared.work.copies }
+    const { reviewed } = this.#desk
+    const completed = reviewed.size > 0 ? reviewed.watch(cleared.work.effects) : undefined
+    const expected = { kind: 'query' as const, run, copies: cleared.work.copies, completed }
     this.#line.send(frame, undo === undefined ? expected : { ...expected, undo })
     this.#desk.stretch += 1
   }
@@ -299,6 +328,7 @@ export class GatewaySession {
     desk.grants.close()
     desk.wait?.interrupt(cutting ? 'cut' : 'left')
     for (const run of desk.runs) run.finish('cut')
+    const settled = desk.reviewed.close()
     const { client, upstream } = this.#of
     // INVARIANT: a message of ours inside one of the target's would be read as part of it.
     if (told !== undefined && this.#line.atBoundary) this.#out.add(encodeTold(told))
@@ -314,7 +344,7 @@ export class GatewaySession {
     // by one that runs nothing. Not at once: it alone would let what runs be done.
     if (cutting) setTimeout(() => upstream.destroy(), ALONE_MS).unref()
     else upstream.end(TERMINATE)
-    void bury(this.#of, why, cutting).finally(() => {
+    void bury(this.#of, why, cutting, settled).finally(() => {
       upstream.destroy()
       client.destroySoon()
       this.#finished()

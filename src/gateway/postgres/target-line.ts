@@ -50,6 +50,8 @@ export interface Expected {
   readonly done?: () => void
   /** COPY FROM STDIN may begin. */
   readonly copies?: boolean
+  /** One statement of it was carried out: the whole CommandComplete. */
+  readonly completed?: ((frame: Buffer) => void) | undefined
   /** Of a Describe: the types of the statement's parameters. */
   readonly types?: (types: readonly number[]) => void
   /** Of a Describe or Execute: the portal, whose rows have so many columns once a Describe has said so. */
@@ -70,7 +72,8 @@ export interface TargetHooks {
   parameter(name: string, value: string): void
   /** Everything in a chunk was handled: write out, and go on with what waited. */
   settled(): void
-  ready(status: TransactionStatus): void
+  /** @param failed something failed since it was last ready, or its transaction had failed by then. */
+  ready(status: TransactionStatus, failed: boolean): void
   /** The target broke the protocol, in words for the log. */
   violation(what: string): void
   /** `said`: the target gave a reason, and the client has read it. */
@@ -113,6 +116,8 @@ export class TargetLine {
   /** Something of the extended protocol went out since the last Sync. */
   #begun = false
   #ended = false
+  /** An error came since the target was last ready. */
+  #failed = false
   /** The target has said why it ends the session. */
   #farewell = false
 
@@ -399,6 +404,7 @@ export class TargetLine {
         if (!runs || !this.#order.completed()) return 'an unexpected CommandComplete'
         this.#rowsBegun = false
         head.run?.rows(rowsOf(piece.chunk, piece.start, piece.end) ?? 0)
+        head.completed?.(piece.bytes)
         consumed = kind === 'execute'
         if (consumed) head.run?.ended('succeeded')
         break
@@ -446,6 +452,7 @@ export class TargetLine {
     const sqlstate = fields.get('C') ?? 'XX000'
     const fatal = severity === 'FATAL' || severity === 'PANIC'
     if (head === undefined && !fatal) return 'an error that answers nothing'
+    this.#failed = true
     if (head === undefined || fatal) {
       // The target ends the session by itself (shut down, terminated, idle too long): pass its words on.
       for (const owed of this.#owed) owed.run?.ended('failed', sqlstate)
@@ -484,6 +491,8 @@ export class TargetLine {
     if (head === undefined || (head.kind !== 'sync' && head.kind !== 'query')) return 'an unexpected ReadyForQuery'
     if (head.kind === 'query' && !this.#order.isWhole) return 'a ReadyForQuery before anything is complete'
     this.#shift()
+    const failed = this.#failed || this.status === 'failed'
+    this.#failed = false
     this.status = status
     // More may have been sent behind the Sync that is answered here.
     this.unsynced = this.#owed.some((owed) => owed.kind === 'bind' || owed.kind === 'execute')
@@ -492,7 +501,7 @@ export class TargetLine {
     if (head.kind === 'query') head.run?.ended('succeeded')
     head.done?.()
     if (head.hidden === undefined) this.#hooks.pass(piece)
-    this.#hooks.ready(status)
+    this.#hooks.ready(status, failed)
     return undefined
   }
 }

@@ -127,6 +127,8 @@ export class TargetState {
       case 'commit':
       case 'rollback':
       case 'savepoint':
+      case 'release':
+      case 'rollback_to':
       case 'other_transaction':
         if (this.#setInside) this.stale = this.unsure = true
         break

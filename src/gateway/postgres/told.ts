@@ -1,3 +1,4 @@
+import { ROLLED_BACK } from '../../domain/grant/grant.ts'
 import type { PrincipalId } from '../../domain/ids.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
@@ -132,6 +133,20 @@ export const failure = (what: string): Told => ({
   code: '58000',
   message: `${what} (failure); nothing reached the database`,
 })
+
+/** The approval that something in the transaction ran under is over. */
+export const endedBeforeCommit = (request: string, why: string): Told => ({
+  severity: 'ERROR',
+  code: ROLLED_BACK,
+  message: `${request} ended (${why}); the transaction was rolled back`,
+})
+
+/** I7, where something has run: nobody may commit what nobody can confirm. */
+export const commitInDoubt: Told = {
+  severity: 'ERROR',
+  code: '58000',
+  message: 'whether what this transaction did is still approved could not be asked (failure); it was rolled back',
+}
 
 export const notUnderstood = (what: string): Told => ({ severity: 'ERROR', code: '0A000', message: what })
 export const fatal = (code: string, message: string): Told => ({ severity: 'FATAL', code, message })
