@@ -307,7 +307,7 @@ export function plainControl(port?: number): TargetControl {
   }
   const gone = async (target: OpenTarget, backend: Backend) =>
     (
-      await once(target, 'SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2', [
+      await once(target, 'SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz', [
         backend.pid,
         backend.startedAt,
       ])

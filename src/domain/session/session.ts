@@ -13,7 +13,7 @@ export const CLOSE_REASONS = [
 ] as const
 export type CloseReason = (typeof CLOSE_REASONS)[number]
 
-/** The target's process behind a session. `startedAt` guards against a reused pid; text as PostgreSQL prints `backend_start`. */
+/** The target's process behind a session. `startedAt` guards against a reused pid; `backend_start` as ISO 8601 with its offset. */
 export interface Backend {
   readonly pid: number
   readonly startedAt: string

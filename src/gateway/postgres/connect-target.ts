@@ -35,8 +35,10 @@ class Unreachable extends Error {
   }
 }
 
-const IDENTITY_QUERY = `SELECT pid::pg_catalog.text, backend_start::pg_catalog.text FROM pg_catalog.pg_stat_activity
- WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
+/** The moment is spelled out: by the client's DateStyle, another connection could read it as another one. */
+const IDENTITY_QUERY = `SELECT pid::pg_catalog.text,
+ pg_catalog.to_char(pg_catalog.timezone('UTC', backend_start), 'YYYY-MM-DD HH24:MI:SS.US"+00"')
+ FROM pg_catalog.pg_stat_activity WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
 
 /**
  * What runs when this process dies must not run on: the server looks once a second whether anybody is still there. Its

@@ -147,8 +147,8 @@ describe.skipIf(!hasPsql).each(targetServers())('psql through the gateway to Pos
       'FATAL:  there is no resource "nothing", or you may not see it',
     )
     expect(await psql('', 'user=nobody').over()).toContain('FATAL:  sign-in failed for user "nobody"')
-    expect(await psql('', "options='-c search_path=evil'").over()).toContain(
-      'FATAL:  the parameter "search_path" may not be set',
+    expect(await psql('', "options='-c session_replication_role=replica'").over()).toContain(
+      'FATAL:  the parameter "session_replication_role" may not be set',
     )
     world.app.rule = () => 'deny'
     expect(await psql('').over()).toContain('FATAL:  refused by rule never: Use the runbook.')

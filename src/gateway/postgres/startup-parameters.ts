@@ -1,30 +1,18 @@
-/**
- * What a client may set when it connects. What drivers send (libpq, JDBC, npgsql, pgx, node-pg, postgres.js) is among
- * these; anything else could change what statements mean (`search_path`, CVE-2025-12819) or who runs them.
+import { isHarmlessSetting } from '../../classify/postgres/settings.ts'
+
+/*
+ * What a client may set when it connects is what it may SET right after: harmless parameters, by the one list that
+ * classification has. `search_path` is among them and is read back from the target before the first statement is
+ * classified, so that it shadows nothing unseen (CVE-2025-12819); what would be `admin` as a SET is refused here, where
+ * there is nobody to ask.
  */
-const HARMLESS = new Set([
-  'application_name',
-  'bytea_output',
-  'client_encoding',
-  'client_min_messages',
-  'datestyle',
-  'extra_float_digits',
-  'geqo',
-  'idle_in_transaction_session_timeout',
-  'intervalstyle',
-  'jit',
-  'lock_timeout',
-  'plan_cache_mode',
-  'statement_timeout',
-  'tcp_user_timeout',
-  'timezone',
-  'transaction_timeout',
-  'work_mem',
-  'xmloption',
-  'default_transaction_read_only',
-  'default_transaction_isolation',
-  'default_transaction_deferrable',
-  'standard_conforming_strings',
+
+/** Of a transaction that there is none of yet; and a seed that belongs to no session. */
+const NOT_WHEN_CONNECTING: ReadonlySet<string> = new Set([
+  'seed',
+  'transaction_deferrable',
+  'transaction_isolation',
+  'transaction_read_only',
 ])
 
 export interface Startup {
@@ -67,7 +55,7 @@ export function readStartup(parameters: ReadonlyMap<string, string>): StartupRea
   for (const [name, value] of given) {
     const key = name.toLowerCase()
     if (key === 'holdpoint.reason') reason = value
-    else if (!HARMLESS.has(key)) {
+    else if (!isHarmlessSetting(key) || NOT_WHEN_CONNECTING.has(key)) {
       return no('0A000', `the parameter "${printable(name)}" may not be set when connecting through this gateway`)
     } else if (key === 'client_encoding') {
       if (!/^["']?(utf-?8|unicode)["']?$/i.test(value))
@@ -91,7 +79,8 @@ export function readStartup(parameters: ReadonlyMap<string, string>): StartupRea
 /** `-c a=b -cc=d --e=f`, with backslashes before spaces as in pg_split_opts. Undefined for anything else. */
 function readOptions(text: string): readonly (readonly [string, string])[] | undefined {
   const words: string[] = []
-  for (const [word] of text.matchAll(/(?:\\[\s\S]|[^\s\\])+/g)) words.push(word.replaceAll(/\\([\s\S])/g, '$1'))
+  // White space as isspace has it in C: what stands between two words here must stand between two words there.
+  for (const [word] of text.matchAll(/(?:\\[^]|[^ \t\n\v\f\r\\])+/g)) words.push(word.replaceAll(/\\([^])/g, '$1'))
   const found: (readonly [string, string])[] = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? ''
