@@ -12,9 +12,9 @@ export interface CatalogueSource {
 }
 
 export interface CatalogueWatch {
-  /** Undefined when it was never read, or the last look is older than 5 s: then no name is trusted. */
+  /** Undefined when it was never read, or the last look is older than 2 s: then no name is trusted. */
   current(): TargetCatalogue | undefined
-  /** Look again now, after something that may have changed it. */
+  /** Look again now, after something that may have changed it. Rejects when that fails or takes longer than 5 s. */
   refresh(): Promise<void>
   release(): void
 }

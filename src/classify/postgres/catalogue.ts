@@ -15,6 +15,8 @@ export interface CatalogueRows {
   readonly user: string
   /** The search_path that the role or the database sets, if any. */
   readonly searchPath?: string
+  /** server_encoding. */
+  readonly encoding: string
   /** A short text that changes whenever any of the rest may have. */
   readonly fingerprint: string
   readonly functions: readonly FunctionRow[]
@@ -124,6 +126,7 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
     rowFunctions,
     schemasOf,
     user: rows.user,
+    ...(rows.encoding === 'UTF8' ? {} : { encoding: rows.encoding }),
     ...(rows.searchPath === undefined ? {} : { searchPath: rows.searchPath }),
   }
 

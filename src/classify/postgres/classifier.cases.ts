@@ -431,6 +431,51 @@ connect | UNLISTEN *
 connect | PREPARE p AS SELECT 1
 connect | PREPARE p (int) AS DELETE FROM carts WHERE id = $1
 
+read | SELECT umid, srvname, usename FROM pg_user_mappings
+read | SELECT um.srvname AS "Server", um.usename AS "User name" FROM pg_catalog.pg_user_mappings um ORDER BY 1, 2
+read | SELECT subname, pg_get_userbyid(subowner), subenabled, subpublications FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+read | SELECT count(*) FROM pg_subscription
+read | SELECT schemaname, tablename, attname, null_frac, avg_width, n_distinct FROM pg_stats WHERE tablename = 'carts'
+read | SELECT sum((1 - null_frac) * avg_width), max(null_frac) FROM pg_catalog.pg_stats s WHERE null_frac <> 0 AND s.schemaname = 'public'
+read | EXPLAIN SELECT * FROM pg_stats
+read+admin | SELECT umoptions FROM pg_user_mappings
+read+admin | SELECT array_to_string(ARRAY(SELECT option_name FROM pg_options_to_table(um.umoptions)), ',') FROM pg_catalog.pg_user_mappings um
+read+admin | SELECT * FROM pg_user_mappings
+read+admin | SELECT um.* FROM pg_user_mappings um
+read+admin | SELECT um FROM pg_user_mappings um
+read+admin | SELECT pg_user_mappings FROM pg_user_mappings
+read+admin | SELECT um.row_to_json FROM pg_user_mappings um
+read+admin | SELECT um.to_jsonb->'umoptions' FROM pg_user_mappings um
+read+admin | SELECT f FROM pg_user_mappings um(a, b, c, d, e, f)
+read+admin | SELECT f FROM (pg_user_mappings um CROSS JOIN carts) j(a, b, c, d, e, f)
+read+admin | SELECT j FROM (pg_user_mappings um CROSS JOIN carts) j
+read+admin | TABLE pg_subscription
+read+admin | SELECT subconninfo FROM pg_subscription
+read+admin | SELECT (s).subconninfo FROM (SELECT s FROM pg_subscription s) x
+read+admin | WITH s AS (SELECT subname, subconninfo AS note FROM pg_subscription) SELECT note FROM s
+read+admin | SELECT row_to_json(s) FROM pg_subscription s
+read+admin | SELECT most_common_vals FROM pg_stats WHERE tablename = 'pg_authid'
+read+admin | SELECT histogram_bounds::text FROM pg_catalog.pg_stats
+read+admin | SELECT stavalues1 FROM pg_statistic
+read+admin | SELECT pg_mcv_list_items(stxdmcv) FROM pg_statistic_ext_data
+export+admin | COPY pg_subscription TO STDOUT
+export+admin | COPY pg_catalog.pg_subscription (subname, subconninfo) TO STDOUT
+export | COPY pg_subscription (subname) TO STDOUT
+read+admin | DECLARE c CURSOR FOR SELECT subconninfo FROM pg_subscription
+connect+admin | PREPARE p AS SELECT subconninfo FROM pg_subscription
+write+admin | UPDATE pg_settings SET setting = 'off' WHERE name = 'row_security'
+write+admin | UPDATE pg_catalog.pg_settings SET setting = 'replica' WHERE name = 'session_replication_role'
+write+admin | UPDATE pg_proc SET prosrc = 'x' WHERE proname = 'lower'
+delete+admin | DELETE FROM pg_catalog.pg_class WHERE relname = 'carts'
+write+admin | INSERT INTO pg_authid DEFAULT VALUES
+write+admin | COPY pg_catalog.pg_proc FROM STDIN
+read | SELECT '{}'::json, CAST('{}' AS json), json_object('{a,1}')
+schema | CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'begin return 1; end'
+schema | CREATE FUNCTION f() RETURNS int RETURN 1
+schema+admin | CREATE FUNCTION f() RETURNS int LANGUAGE c AS '/tmp/x.so', 'f'
+schema+admin | CREATE FUNCTION f() RETURNS int LANGUAGE internal AS 'pg_reload_conf'
+schema+admin | CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE 'plpython3u' AS 'import os'
+
 read ; schema | SELECT 1; DROP TABLE carts
 connect ; delete | COMMIT; DELETE FROM carts
 connect ; read ; connect | BEGIN; SELECT 1; COMMIT

@@ -252,6 +252,44 @@ test('a function that a superuser put into pg_catalog hides there too', () => {
   expect(verbs('SELECT NULLIF(a, 1) FROM carts', replaced)).toBe('read+exec')
 })
 
+describe('an older server', () => {
+  const own = { ...catalogue, version: 'old', functions: new Set(['json_object']), otherTypes: new Set(['json']) }
+  test('looks for names along the search path that this grammar puts into pg_catalog', () => {
+    for (const sql of ["select json_object('{a,1}')", "select '{}'::json", "select cast('{}' as json)"])
+      expect([sql, verbs(sql, own)]).toEqual([sql, 'read+exec'])
+    expect(verbs("select pg_catalog.jsonb_object('{a,1}'), '{}'::jsonb", own)).toBe('read')
+  })
+})
+
+describe('a server whose encoding is not UTF-8', () => {
+  const latin = {
+    ...catalogue,
+    version: 'latin',
+    encoding: 'LATIN1',
+    relations: new Map(),
+    functions: new Set<string>(),
+  }
+  const long = 'é'.repeat(40)
+  test.each([
+    ['select * from Évil', 'read+exec'],
+    [`select * from ${long}`, 'read+exec'],
+    [`with ${long.slice(0, 31)} as (select 1) select * from ${long}`, 'read+exec'],
+    ['with "Évil" as (select 1) select * from Évil', 'read+exec'],
+    [`select c.${long} from carts c`, 'read+exec'],
+    [`select '5'::${long}`, 'read+exec'],
+    [`prepare ${long} as select 1`, 'unknown'],
+    [`execute Évil`, 'unknown'],
+    ['select größe from straße', 'read'],
+    ['with größe as (select 1) select * from größe', 'read'],
+  ])('may read %s otherwise', (sql, expected) => {
+    expect(verbs(sql, latin)).toBe(expected)
+    const { encoding: _, ...utf8 } = { ...latin, version: 'utf8' }
+    expect(verbs(sql, utf8)).toBe(
+      sql.startsWith('prepare') ? 'connect' : sql.startsWith('execute') ? 'unknown' : 'read',
+    )
+  })
+})
+
 describe('secrets', () => {
   const masked = (sql: string): string => {
     const classified = classifier.classify(sql, catalogue, PATH)
@@ -367,6 +405,27 @@ describe('the cache', () => {
     expect(verbs(`SELECT * FROM U&"c!0061rts" UESCAPE '!'`)).toBe('read')
     expect(verbs(`SELECT * FROM U&"!0065vil_view" UESCAPE '!'`)).toBe('read+exec')
     expect(only('DELETE FROM carts WHERE 1 = 1').facts.hasWhere).toBe(false)
+  })
+  test('a shape without secrets is not given to a text with one', () => {
+    const secretsOf = (sql: string) => {
+      const classified = classifier.classify(sql, catalogue, PATH)
+      return classified.kind === 'statements' ? classified.secrets.length : -1
+    }
+    expect(secretsOf("insert into notes values ('a plain one')")).toBe(0)
+    expect(secretsOf("insert into notes values ('password: hunter2')")).toBe(1)
+    expect(secretsOf("select * from carts where note = 'x'")).toBe(0)
+    expect(secretsOf("select * from carts where note = 'passwd=hunter2'")).toBe(1)
+  })
+  test('numbers that the grammar tells apart do not share a shape', () => {
+    for (const [good, bad] of [
+      ['select 1::float(3)', 'select 1::float(99)'],
+      ["select '{}'::int[3]", "select '{}'::int[99999999999]"],
+      ["select '{}'::int[3]", "select '{}'::int[1.5]"],
+      ["select '1'::interval(3)", "select '1'::interval(3000000000)"],
+    ] as const) {
+      expect([good, classifier.classify(good, catalogue, PATH).kind]).toEqual([good, 'statements'])
+      expect([bad, classifier.classify(bad, catalogue, PATH).kind]).toEqual([bad, 'syntax_error'])
+    }
   })
   test('a text that looks like a key is not one', () => {
     verbs("SELECT * FROM carts WHERE note = 'x'")
@@ -501,8 +560,8 @@ test('what real clients send by themselves is known', () => {
   const odd = corpus.filter((sql) => {
     const found = verbs(sql, empty)
     if (/^EXECUTE/i.test(sql)) return found !== 'unknown'
-    // What pg_dump alone asks for: a snapshot to share.
-    if (/pg_export_snapshot/.test(sql)) return !found.includes('admin')
+    // What pg_dump alone asks for: a snapshot to share, and the passwords of subscriptions and user mappings.
+    if (/pg_export_snapshot|subconninfo|umoptions/.test(sql)) return !found.includes('admin')
     const change = /^\s*(insert|update|delete|drop|create|alter|truncate|vacuum|copy)/i.test(sql)
     return !(change ? /^(write|delete|schema|export)$/ : /^(read|connect|connect\+read)$/).test(found)
   })

@@ -80,7 +80,7 @@ export async function createClassifier(options: ClassifierOptions = {}): Promise
     const key = stripped === undefined || stripped === text ? undefined : `\u0000${stripped}`
     if (key !== undefined) {
       const same = known.shapes.get(key)
-      if (same !== undefined) return same
+      if (same !== undefined && isReadable(text)) return same
     }
     if (!isReadable(text)) return failed('the text is not well-formed UTF-8')
     if (text.length > SHORT && depthBound(text, scan(text)) > deepest) return LATER
@@ -90,7 +90,9 @@ export async function createClassifier(options: ClassifierOptions = {}): Promise
     } catch {
       return failed('the classifier failed on this text')
     }
-    const { classified, shared } = result
+    const { classified } = result
+    // The grammar itself looks at the number in FLOAT(n).
+    const shared = result.shared && !/\bfloat\s*\(/i.test(text)
     if (classified.kind !== 'failed')
       known.shapes.set(shared && key !== undefined ? key : text, classified, weightOf(classified))
     return classified

@@ -1,4 +1,5 @@
 import type { NamedVerb, Verb } from '../../domain/verb.ts'
+import { doubtOf, isDoubtful } from './relations.ts'
 import type { TargetCatalogue } from './shape.ts'
 import { verbOfFunction } from './function-review.ts'
 import { HARMLESS, NOT_KNOWN_HARMLESS } from './harmless-functions.generated.ts'
@@ -106,6 +107,7 @@ export function judgeField(name: string, row: boolean, catalogue: TargetCatalogu
   const callable = row
     ? (catalogue.rowFunctions ?? catalogue.functions)
     : (catalogue.fieldFunctions ?? catalogue.functions)
+  if (isDoubtful(name, catalogue)) return { kind: 'other', verb: 'exec', because: doubtOf(name) }
   if (callable.has(lower))
     return { kind: 'other', verb: 'exec', because: `.${name} may call function ${name} of the target` }
   if (catalogue.otherTypes.has(lower))

@@ -30,6 +30,8 @@ export interface Resolved {
   /** Planning a change of it runs only what is known. */
   readonly planIsHarmless: boolean
   readonly reads: readonly string[]
+  /** PostgreSQL's own: pg_catalog or information_schema. */
+  readonly system: boolean
 }
 
 interface Index {
@@ -67,6 +69,18 @@ function factsOf(
   return folded === name || isAscii(name) ? exact : [...exact, ...(facts.get(folded) ?? [])]
 }
 const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length
+
+/** Bytes of an identifier from which on a server may cut it where the parser does not (NAMEDATALEN - 1 is 63, and one letter has up to 4). */
+const MAY_BE_CUT = 60
+/**
+ * Whether the target may read another name than the parser did: its encoding is not UTF-8, so that it folds letters
+ * beyond ASCII, and cuts long names at another place.
+ */
+export const isDoubtful = (name: string, catalogue: TargetCatalogue | undefined): boolean =>
+  catalogue?.encoding !== undefined &&
+  !isAscii(name) &&
+  (Buffer.byteLength(name) >= MAY_BE_CUT || name !== name.toLowerCase())
+export const doubtOf = (name: string): string => `${name} may be another name in the encoding of the target`
 
 /** The schemas of a search_path as SHOW prints it: `"$user", public`. */
 export function parseSearchPath(text: string): string[] {
@@ -112,12 +126,14 @@ export function resolveRelation(
     judged: { kind: 'other', verb, because },
     planIsHarmless: false,
     reads: [],
+    system,
   })
+  if (isDoubtful(name, catalogue)) return other('exec', doubtOf(name))
   if (catalogue === undefined) {
     const forbidden = SYSTEM.get(name)
     if (forbidden !== undefined) return other(forbidden, `${shown} is not an ordinary table`)
     return system
-      ? { name: shown, judged: harmless, planIsHarmless: true, reads: [] }
+      ? { name: shown, judged: harmless, planIsHarmless: true, reads: [], system }
       : other('unknown', `the target's own relations are not known, and ${shown} may be a view`)
   }
   const all = factsOf(name, catalogue)
@@ -128,8 +144,9 @@ export function resolveRelation(
   if (isSystem && candidates.length === 0) {
     const forbidden = SYSTEM.get(name)
     const resolved = system ? shown : `pg_catalog.${name}`
-    if (forbidden !== undefined) return other(forbidden, `${resolved} is not an ordinary table`, resolved)
-    return { name: resolved, judged: harmless, planIsHarmless: true, reads: [] }
+    if (forbidden !== undefined)
+      return { ...other(forbidden, `${resolved} is not an ordinary table`, resolved), system: true }
+    return { name: resolved, judged: harmless, planIsHarmless: true, reads: [], system: true }
   }
   const at = schema ?? schemaOf(name, catalogue, path)
   const resolved = at === undefined ? name : `${at}.${name}`
@@ -142,7 +159,7 @@ export function resolveRelation(
   if (bad !== undefined) {
     const because =
       bad.facts.because ?? `reading ${bad.schema}.${name} may run functions that are not known to be harmless`
-    return { name: resolved, judged: { kind: 'other', verb: 'exec', because }, planIsHarmless: false, reads }
+    return { name: resolved, judged: { kind: 'other', verb: 'exec', because }, planIsHarmless: false, reads, system }
   }
-  return { name: resolved, judged: harmless, planIsHarmless, reads }
+  return { name: resolved, judged: harmless, planIsHarmless, reads, system }
 }

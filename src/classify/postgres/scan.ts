@@ -140,6 +140,7 @@ export function normalise(text: string): string {
   return from === 0 ? text : parts.join('') + text.slice(from)
 }
 
+const LARGEST_INTEGER = '2147483647'
 const SET_OPERATION = /^(?:union|intersect|except)$/i
 
 /**
@@ -191,6 +192,9 @@ export function depthBound(text: string, tokens: readonly Token[]): number {
   return Math.max(most, rest)
 }
 
+/** Text that speaks of a secret, in a literal (secrets.ts). */
+export const NAMES_A_SECRET = /passw|secret|conninfo|api_?key|token/i
+
 /**
  * The text with plain literals replaced, as a key for shapes that a literal cannot change. Undefined wherever the
  * replacing is not beyond doubt (escape strings, dollar quotes, comments, odd numbers): a wrong key would
@@ -206,6 +210,8 @@ export function stripPlainLiterals(text: string): string | undefined {
       if (i > 0 && (isWord(before) || before === 38 || before === QUOTE)) return undefined
       const end = endOfQuotes(text, i, QUOTE, false)
       if (end > text.length) return undefined
+      // What may be masked. The shortest of these words has five letters.
+      if (end - i > 6 && NAMES_A_SECRET.test(text.slice(i, end))) return undefined
       out += `${text.slice(from, i)}'?'`
       from = end
       i = end - 1
@@ -227,13 +233,17 @@ export function stripPlainLiterals(text: string): string | undefined {
     } else if (isDigit(c)) {
       let end = i + 1
       while (isDigit(text.charCodeAt(end))) end++
+      // Where the grammar wants a small integer (a type modifier, an array bound), any other number is an error.
+      let mark = end - i < 10 || (end - i === 10 && text.slice(i, end) <= LARGEST_INTEGER) ? '?' : '?#'
+      if (mark === '?#' && c === 48) return undefined
       if (text.charCodeAt(end) === 46) {
+        mark = '?#'
         end++
         while (isDigit(text.charCodeAt(end))) end++
       }
       const after = text.charCodeAt(end)
       if (isWord(after) || after === 46 || text.charCodeAt(i - 1) === 46) return undefined
-      out += `${text.slice(from, i)}?`
+      out += text.slice(from, i) + mark
       from = end
       i = end - 1
     }

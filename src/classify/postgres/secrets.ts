@@ -1,4 +1,4 @@
-import { eachToken, type Token } from './scan.ts'
+import { eachToken, NAMES_A_SECRET, type Token } from './scan.ts'
 
 const word = (text: string, token: Token | undefined): string =>
   token?.kind === 'word' ? text.slice(token.start, token.end).toLowerCase() : ''
@@ -10,8 +10,6 @@ const AFTER: ReadonlySet<string> = new Set([
   'sslpassword',
   'password_required',
 ])
-/** Text that speaks of a secret. */
-const NAMES_A_SECRET = /passw|secret|conninfo|api_?key|token/i
 
 /**
  * UTF-16 ranges of literals that are or may hold a secret: after PASSWORD and CONNECTION, in OPTIONS (...) of a mapping

@@ -81,6 +81,8 @@ export interface TargetCatalogue {
   readonly user?: string
   /** The search_path that a fresh session of that role begins with, as the target prints it. */
   readonly searchPath?: string
+  /** The target's encoding where it is not UTF-8: then it may read names beyond ASCII otherwise than the parser. */
+  readonly encoding?: string
   /** Every relation outside pg_catalog and information_schema by its bare name, with the schemas that have one. */
   readonly schemasOf?: ReadonlyMap<string, readonly string[]>
 }

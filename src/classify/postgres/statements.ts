@@ -1,6 +1,7 @@
 import { VERBS, type Verb } from '../../domain/verb.ts'
+import { readsGuarded } from './guarded.ts'
 import { isTree, type Tree } from './parser.ts'
-import { nameRelation } from './relations.ts'
+import { doubtOf, isDoubtful, nameRelation } from './relations.ts'
 import { isHarmlessSetting } from './settings.ts'
 import type { SessionEffect, StatementShape } from './shape.ts'
 import { ADMIN_OBJECTS, objectWords, UTILITIES } from './utilities.ts'
@@ -19,6 +20,11 @@ export function shapeStatement(node: Tree, context: Context): Shaped {
   const found = nothingFound()
   const more = statement(node, context, found)
   const type = open(node)?.type ?? ''
+  const guarded = readsGuarded(found)
+  if (guarded !== undefined) {
+    found.verbs.add('admin')
+    found.because ??= `it reads columns of ${guarded} that hold passwords, or values of other tables`
+  }
   const verbs: Verb[] = found.unknown === undefined ? [...new Set([...found.verbs, ...found.callVerbs])] : ['unknown']
   if (verbs.length === 0) verbs.push('unknown')
   const known = verbs[0] !== 'unknown'
@@ -101,6 +107,8 @@ function statement(node: unknown, context: Context, found: Found): More {
       return {}
     case 'PrepareStmt': {
       found.tags.add('PREPARE')
+      if (isDoubtful(text(body['name']) ?? '', context.catalogue))
+        return refuse(found, doubtOf(text(body['name']) ?? ''))
       if (!isTree(body['query'])) return refuse(found, 'the parser found a PREPARE in a form that is not known')
       const { shape } = shapeStatement(body['query'], context)
       if (shape.verbs.includes('unknown')) return refuse(found, shape.because ?? 'what is prepared is not known')
@@ -117,6 +125,8 @@ function statement(node: unknown, context: Context, found: Found): More {
     }
     case 'ExecuteStmt':
       found.tags.add('EXECUTE')
+      if (isDoubtful(text(body['name']) ?? '', context.catalogue))
+        return refuse(found, doubtOf(text(body['name']) ?? ''))
       walk.expressions(list(body['params']))
       if (found.callVerbs.size === 0) found.effects.push({ kind: 'execute', name: text(body['name']) ?? '' })
       return refuse(found, 'what it executes is known to the session only')
@@ -202,6 +212,8 @@ function copy(body: Tree, context: Context, found: Found): More {
   }
   for (const column of names(body['attlist'])) found.columns.add(column)
   if (body['relation'] !== undefined) walk.relation(body['relation'], from ? 'change' : 'read')
+  for (const column of names(body['attlist'])) found.fields.add(column)
+  if (list(body['attlist']).length === 0) found.renames = true
   if (body['query'] !== undefined) statement(body['query'], context, found)
   if (body['whereClause'] !== undefined) walk.expressions(body['whereClause'])
   return server ? {} : { copy: from ? 'in' : 'out' }
@@ -297,11 +309,25 @@ function utility(type: string, body: Tree, context: Context, found: Found): More
     found.effects.push({ kind: 'deallocate', ...(body['isall'] === true ? {} : { name: text(body['name']) ?? '' }) })
   if (type === 'AlterTableStmt' && list(body['cmds']).some((cmd) => open(cmd)?.body['subtype'] === 'AT_ChangeOwner'))
     found.verbs.add('admin')
+  if (type === 'CreateFunctionStmt' && !SAFE_LANGUAGES.has(languageOf(body))) {
+    found.verbs.add('admin')
+    found.because ??= `its language, ${languageOf(body)}, may do anything that the server may`
+  }
   if (type === 'CreateFunctionStmt' && mentions(body['options'], new Set(['VariableSetStmt'])))
     found.because ??= 'it sets parameters while it runs'
   gather(body, context, found, known.defines === true)
   if (known.verbs.includes('schema') && touchesTemporary(body)) found.effects.push({ kind: 'temporary' })
   return {}
+}
+
+/** Languages whose functions can do no more than a statement of the same role. */
+const SAFE_LANGUAGES: ReadonlySet<string> = new Set(['sql', 'plpgsql'])
+/** As written, lower case; `sql` when it is left out, as for RETURN and BEGIN ATOMIC. */
+function languageOf(body: Tree): string {
+  const option = list(body['options'])
+    .map((one) => open(one)?.body)
+    .find((one) => one?.['defname'] === 'language')
+  return option === undefined ? 'sql' : defText(option['arg'])
 }
 
 const RELATIONS: ReadonlySet<string> = new Set([

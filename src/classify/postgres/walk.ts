@@ -1,7 +1,8 @@
 import type { Verb } from '../../domain/verb.ts'
 import { judgeCall, judgeField, type Judged } from './functions.ts'
+import { isGuarded } from './guarded.ts'
 import { isTree, type Tree } from './parser.ts'
-import { resolveRelation } from './relations.ts'
+import { doubtOf, isDoubtful, resolveRelation } from './relations.ts'
 import { isHarmlessSetting } from './settings.ts'
 import type { SessionEffect, TargetCatalogue } from './shape.ts'
 import { QUERY_NODES, treeSchema } from './tree-schema.ts'
@@ -22,6 +23,14 @@ export interface Found {
   readonly tables: Set<string>
   readonly columns: Set<string>
   readonly functions: Set<string>
+  /** Names that stand behind a dot: columns, fields, or functions of what stands before it. */
+  readonly fields: Set<string>
+  /** What relations are called here, by themselves or by an alias. */
+  readonly aliases: Set<string>
+  /** An alias gives columns other names. */
+  renames: boolean
+  /** Relations read by name of which some columns are guarded. */
+  readonly guarded: Set<string>
   hasWhere: boolean
   because: string | undefined
   unknown: string | undefined
@@ -38,6 +47,10 @@ export const nothingFound = (): Found => ({
   tables: new Set(),
   columns: new Set(),
   functions: new Set(),
+  fields: new Set(),
+  aliases: new Set(),
+  renames: false,
+  guarded: new Set(),
   hasWhere: true,
   because: undefined,
   unknown: undefined,
@@ -98,6 +111,11 @@ const SPELT: Readonly<Record<string, readonly string[]>> = {
   JsonTable: ['json_table'],
   MergeSupportFunc: ['merge_action'],
 }
+/** What this parser puts into pg_catalog by its own grammar, and an older server looks for along the search path. */
+const PINNED_SINCE: ReadonlySet<string> = new Set(['json_object', 'json'])
+/** The name as a server of any version may look for it. */
+const asWritten = (parts: readonly string[]): readonly string[] =>
+  parts.length === 2 && parts[0] === 'pg_catalog' && PINNED_SINCE.has(parts[1] ?? '') ? parts.slice(1) : parts
 
 /** The operators behind the spellings that do not name one. */
 const OPERATORS_OF: Readonly<Record<string, readonly string[]>> = {
@@ -195,11 +213,13 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
       exec('the target has casts or sort orders of its own for built-in types, which a query may use unseen')
   }
   const type = (body: Tree): void => {
-    const parts = names(body['names'])
+    const parts = asWritten(names(body['names']))
     const name = parts[parts.length - 1] ?? ''
     const schema = parts.length > 1 ? parts[parts.length - 2] : undefined
     if (catalogue === undefined) {
       if (schema !== 'pg_catalog') unknown(`the target's own types are not known, and ${name} may be one`)
+    } else if (isDoubtful(name, catalogue)) {
+      exec(doubtOf(name))
     } else if (
       catalogue.otherTypes.has(schema === 'pg_catalog' ? `pg_catalog.${name.toLowerCase()}` : name.toLowerCase())
     ) {
@@ -209,17 +229,28 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
   const relation = (body: Tree, use: 'read' | 'change', scope?: Scope): void => {
     const name = text(body['relname']) ?? ''
     const schema = text(body['schemaname'])
-    if (use === 'read' && schema === undefined && isWithQuery(name, scope)) return
+    if (use === 'read' && schema === undefined && isWithQuery(name, scope) && !isDoubtful(name, catalogue)) return
     const resolved = resolveRelation(schema, name, catalogue, searchPath)
     found.tables.add(resolved.name)
     for (const read of resolved.reads) found.tables.add(read)
     apply(resolved.judged)
     if (use === 'change' && !resolved.planIsHarmless) found.planIsHarmless = false
+    if (use === 'change' && resolved.system) {
+      // A parameter (pg_settings), a role, a function: whatever stands in the row.
+      apply({
+        kind: 'other',
+        verb: 'admin',
+        because: `${resolved.name} is PostgreSQL's own: changing it is administration`,
+      })
+    }
+    found.aliases.add(name)
+    if (use === 'read' && isGuarded(resolved.name)) found.guarded.add(resolved.name)
   }
 
   const change = (kind: string, verb: Verb, tag: string, body: Tree, scope: Scope | undefined): Scope | undefined => {
     found.verbs.add(verb)
     found.tags.add(tag)
+    cast()
     if (isTree(body['relation'])) relation(body['relation'], 'change')
     const inner = within(body['withClause'], scope)
     fields(kind, body, inner, 'withClause', 'relation')
@@ -328,6 +359,7 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
         targets(body['targetList'])
         return fields(kind, body, scope)
       case 'RangeVar':
+        if (isTree(body['alias'])) visit('Alias', body['alias'], scope)
         return relation(body, 'read', scope)
       case 'RangeTableSample':
         cast()
@@ -340,7 +372,7 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
         }
         return fields(kind, body, scope, 'method')
       case 'FuncCall': {
-        const parts = names(body['funcname'])
+        const parts = asWritten(names(body['funcname']))
         const args = list(body['args'])
         const count = args.length + (body['agg_within_group'] === true ? list(body['agg_order']).length : 0)
         const name = parts[parts.length - 1] ?? ''
@@ -362,6 +394,7 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
         const name = last?.type === 'String' ? (text(last.body['sval']) ?? '') : '*'
         found.columns.add(name)
         if (parts.length > 1 && name !== '*') {
+          found.fields.add(name)
           const row = judgeField(name, true, catalogue)
           // The alias of a function in FROM stands for a value, which any function of one argument may take.
           apply(row.kind === 'harmless' && hasFunctionInFrom() ? judgeField(name, false, catalogue) : row)
@@ -370,8 +403,11 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
       }
       case 'A_Indirection':
         for (const step of list(body['indirection'])) {
-          const found = open(step)
-          if (found?.type === 'String') apply(judgeField(text(found.body['sval']) ?? '', false, catalogue))
+          const one = open(step)
+          if (one?.type !== 'String') continue
+          const name = text(one.body['sval']) ?? ''
+          found.fields.add(name)
+          apply(judgeField(name, false, catalogue))
         }
         return fields(kind, body, scope)
       case 'A_Expr': {
@@ -392,6 +428,10 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
         if (body['isNatural'] === true || list(body['usingClause']).length > 0) operator(['='])
         if (body['quals'] !== undefined) cast()
         return fields(kind, body, scope)
+      case 'Alias':
+        found.aliases.add(text(body['aliasname']) ?? '')
+        if (list(body['colnames']).length > 0) found.renames = true
+        return fields(kind, body, scope)
       case 'SortBy':
         cast()
         if (list(body['useOp']).length > 0) operator(names(body['useOp']))
@@ -407,6 +447,12 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
       case 'RowExpr':
       case 'WindowDef':
       case 'XmlExpr':
+      case 'JsonFuncExpr':
+      case 'JsonTable':
+      case 'JsonObjectConstructor':
+      case 'JsonArrayConstructor':
+      case 'JsonObjectAgg':
+      case 'JsonArrayAgg':
         cast()
         return fields(kind, body, scope)
       case 'TypeName':

@@ -1,7 +1,10 @@
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { testServer, type TestDatabase } from '../../../test/support/database.ts'
 import type { CatalogueSource } from '../../app/ports/catalogue.ts'
 import type { OpenTarget } from '../../app/ports/target.ts'
+import { createCatalogueBuilder } from '../../classify/postgres/catalogue.ts'
+import { readCatalogue } from './catalogue-rows.ts'
 import { createCatalogueSource } from './catalogue-source.ts'
 
 let database: TestDatabase
@@ -44,6 +47,25 @@ test('knows what the target has of its own, and sees it change', async () => {
   expect(watch.current()).toBe(same)
   await database.query('alter database postgres reset search_path')
   watch.release()
+})
+
+test('a built-in function that was replaced is the target’s own; one that was granted is not', async () => {
+  const replaced = await testServer()
+  const client = new pg.Client(replaced.url)
+  await client.connect()
+  const build = await createCatalogueBuilder()
+  const own = async (): Promise<string[]> =>
+    [...build(await readCatalogue(client, 'replaced')).functions].filter((name) => name.startsWith('pg_catalog.'))
+  expect(await own()).toEqual([])
+  await client.query('revoke execute on function pg_catalog.lower(text) from public')
+  expect(await own()).toEqual([])
+  const define = 'create or replace function pg_catalog'
+  await client.query(`${define}.upper(text) returns text immutable strict language sql as 'select $1'`)
+  expect(await own()).toEqual(['pg_catalog.upper'])
+  await client.query(`${define}.initcap(text) returns text immutable strict language internal as 'upper'`)
+  expect((await own()).sort()).toEqual(['pg_catalog.initcap', 'pg_catalog.upper'])
+  await client.end()
+  await replaced.close()
 })
 
 test('knows the search path that a session of the role begins with', async () => {

@@ -24,12 +24,16 @@ interface Watch {
   timer: NodeJS.Timeout | undefined
 }
 
+/** Whoever waits for a look waits no longer than this, in ms. */
+const WAIT = 5000
+
 /**
- * Follows targets' catalogues: a cheap fingerprint every two seconds, everything again when it moved. A look that
- * fails leaves the last catalogue in place until it is stale; then `current()` is undefined and no name is trusted.
+ * Follows targets' catalogues: a cheap fingerprint every second, everything again when it moved. A look that fails
+ * leaves the last catalogue in place until it is stale; then `current()` is undefined and no name is trusted before
+ * somebody has had it looked at again (`refresh`).
  */
 export async function createCatalogueSource(options: CatalogueSourceOptions = {}): Promise<CatalogueSource> {
-  const { every = 2000, stale = 5000 } = options
+  const { every = 1000, stale = 2000 } = options
   const build = await createCatalogueBuilder()
   const connections = createConnections()
   const watches = new Map<string, Watch>()
@@ -101,7 +105,7 @@ export async function createCatalogueSource(options: CatalogueSourceOptions = {}
       let released = false
       return {
         current: () => (fresh() ? shared.catalogue : undefined),
-        refresh: () => look(shared, key, withClient),
+        refresh: () => within(look(shared, key, withClient)),
         release() {
           if (released) return
           released = true
@@ -120,4 +124,11 @@ export async function createCatalogueSource(options: CatalogueSourceOptions = {}
       await connections.close()
     },
   }
+}
+
+function within(look: Promise<void>): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = setTimeout(() => reject(new Error('the target did not answer in time')), WAIT)
+  look.then(resolve, reject)
+  return promise.finally(() => clearTimeout(timer))
 }

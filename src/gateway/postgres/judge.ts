@@ -73,6 +73,8 @@ export class Judge {
   /** The same, also of a text that is so long or deep that a thread reads it. By the catalogue as it is afterwards. */
   async workLater(text: string, types: readonly number[] = []): Promise<Work> {
     for (let left = 3; ; left--) {
+      // The last look is too old to be trusted, because this process or the target was busy: look, before people are asked.
+      if (this.#watch?.current() === undefined) await this.#watch?.refresh().catch(() => undefined)
       const catalogue = this.#catalogue()
       const { searchPath } = this.#state
       const classified = await this.#classifier.classifyLater(text, catalogue, searchPath)
