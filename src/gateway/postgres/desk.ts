@@ -2,6 +2,7 @@ import type { CutOrder } from '../../app/ports/gateway.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import { encodeReady, encodeTold } from '../../wire/postgres/encode.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
+import { FewSet } from './few.ts'
 import { GrantsInUse } from './grants-in-use.ts'
 import type { Interruptible, Leave } from './hold.ts'
 import { Judge } from './judge.ts'
@@ -38,7 +39,7 @@ export class Desk {
   /** Statements under a review whose transaction is not over. */
   readonly reviewed: UnderReview
   /** Statements whose answer is not complete. */
-  readonly runs = new Set<Run>()
+  readonly runs = new FewSet<Run>()
   /** Set while a statement waits for people: the way to end that wait. */
   wait: Interruptible | undefined
   /** Refused in the extended protocol by the gateway alone: everything up to Sync is dropped. */

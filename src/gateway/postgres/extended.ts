@@ -8,6 +8,7 @@ import {
   FRONTEND,
 } from '../../wire/postgres/frontend.ts'
 import type { Cleared, Desk } from './desk.ts'
+import { FewMap } from './few.ts'
 import type { Bench } from './judge.ts'
 import type { Run } from './run.ts'
 import { clearAtOnce, settle } from './settle.ts'
@@ -39,7 +40,7 @@ export type Handled = undefined | Promise<void | string> | string
  */
 export class Extended {
   readonly #desk: Desk
-  readonly #portals = new Map<string, Portal>()
+  readonly #portals = new FewMap<string, Portal>()
 
   constructor(desk: Desk) {
     this.#desk = desk
@@ -261,9 +262,9 @@ export class Extended {
 
   /** The transaction is over, and every portal with it. */
   transactionOver(): void {
-    if (this.#portals.size > 0) this.#portals.clear()
+    this.#portals.clear()
     // One that was never executed, or not to its end, does nothing more.
-    for (const run of this.#desk.runs) run.finish('succeeded')
+    if (this.#desk.runs.size > 0) for (const run of this.#desk.runs) run.finish('succeeded')
   }
 
   #unknown(code: string, what: string, name: string): Promise<void> {
