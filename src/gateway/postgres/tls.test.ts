@@ -17,7 +17,7 @@ import { brief, rawClient, tlsSocket } from '../../../test/support/raw-client.ts
 import { writeSaslInitialResponse } from '../../wire/postgres/auth/sasl.ts'
 import { decodeFields } from '../../wire/postgres/backend.ts'
 import { encodePassword, encodeQuery } from '../../wire/postgres/frontend.ts'
-import { encodeSslRequest, encodeStartup } from '../../wire/postgres/startup.ts'
+import { encodeCancelRequest, encodeSslRequest, encodeStartup } from '../../wire/postgres/startup.ts'
 
 let db: TestDatabase
 let world: GatewayWorld
@@ -130,6 +130,33 @@ const psql = (conninfo: string): Promise<{ readonly code: number; readonly out: 
       resolve({ code: fault === null ? 0 : Number(fault.code), out, err }),
     )
   })
+
+it('a cancel inside TLS ends it properly, whether its key fits or not', async () => {
+  const client = await rawClient(world.connection, { tls: 'direct', minor: 2 })
+  world.app.rule = () => 'allow'
+  client.send(encodeQuery('SELECT pg_sleep(60)'))
+  const seen: Buffer[] = []
+  const between = createServer((plain) => {
+    const onward = connect(world.connection.port, '127.0.0.1').on('data', (bytes: Buffer) => void seen.push(bytes))
+    plain.pipe(onward).pipe(plain)
+  }).listen(0, '127.0.0.1')
+  await once(between, 'listening')
+  const { port } = between.address() as AddressInfo
+  for (const secret of [Buffer.alloc(200), Buffer.alloc(1), client.key.secret]) {
+    seen.length = 0
+    const socket = await tlsSocket({ host: '127.0.0.1', port }, { direct: ['postgresql'] }, 'TLSv1.2')
+    socket.write(encodeCancelRequest(client.key.pid, secret))
+    await toEnd(socket)
+    // The last record of the gateway is an alert: close_notify.
+    const records = Buffer.concat(seen)
+    let type = 0
+    for (let at = 0; at < records.length; at += 5 + records.readUInt16BE(at + 3)) type = records.readUInt8(at)
+    expect(type).toBe(0x15)
+  }
+  between.close()
+  expect(brief(await client.until('Z'))).toMatch(/E\(57014\) Z\(I\)$/)
+  client.close()
+})
 
 describe('SCRAM-SHA-256-PLUS', () => {
   it.each(['ecdsaSha256', 'ecdsaSha384', 'rsaSha1', 'rsaSha512', 'rsaPssSha384', 'chain', 'ed25519'] as const)(

@@ -51,8 +51,10 @@ class TurnedAway extends Error {
     this.code = code
   }
 }
-/** Closed without a word: a cancel that was dealt with, a client that left, or one that may be an attack on TLS. */
+/** Closed without a word: a client that left, or one that may be an attack on TLS. */
 class Silence extends Error {}
+/** A cancel was dealt with. Its end is a proper one: libpq 17 and newer takes a bare end of TLS for a failure. */
+class Cancelled extends Error {}
 
 /**
  * From the first byte to a proven principal. Undefined when there is none: the client was told why, and is closed.
@@ -71,6 +73,10 @@ export async function welcome(parts: WelcomeParts, plain: Socket): Promise<Guest
   } catch (error) {
     if (error instanceof Silence) {
       socket.destroy()
+      return undefined
+    }
+    if (error instanceof Cancelled) {
+      socket.end()
       return undefined
     }
     const told =
@@ -121,7 +127,7 @@ async function negotiate(parts: WelcomeParts, plain: Socket): Promise<Negotiated
     switch (packet.kind) {
       case 'cancel_request':
         parts.keys.use(packet.pid, packet.secret)
-        throw new Silence()
+        throw new Cancelled()
       case 'gssenc_request':
         if (encrypted !== undefined) throw new Silence()
         plain.write('N')
