@@ -102,10 +102,10 @@ export class Extended {
     const prepared = desk.prepared.get(names.statement)
     if (prepared === undefined || prepared.body !== undefined) {
       desk.release()
-      return this.#unknown('26000', 'prepared statement', names.statement)
+      return this.#unknown('26000', names.statement)
     }
     if (!desk.isSure(prepared)) return this.#bindWhenSure(frame)
-    const cleared = clearAtOnce(desk, prepared.text, prepared.types)
+    const cleared = clearAtOnce(desk, prepared.text, prepared.types, names.statement !== '')
     if (cleared === undefined) return this.#bindLater(frame, names.portal, prepared)
     this.#bound(frame, names.portal, prepared, cleared)
     return undefined
@@ -131,7 +131,7 @@ export class Extended {
     // Looking at the session may have shown that the name is another statement's by now.
     if (this.#desk.prepared.get(name) !== prepared) {
       if (verdict.leave !== undefined) this.#desk.run(text, verdict).finish('failed', '26000')
-      return await this.#unknown('26000', 'prepared statement', name)
+      return await this.#unknown('26000', name)
     }
     this.#bound(frame, portal, prepared, verdict)
     return undefined
@@ -158,7 +158,7 @@ export class Extended {
     const desk = this.#desk
     desk.release()
     const portal = this.#portals.get(execute.portal)
-    if (portal === undefined) return this.#unknown('34000', 'portal', execute.portal)
+    if (portal === undefined) return this.#unknown('34000', execute.portal)
     if (portal.leave !== undefined) {
       if (portal.run?.isOver !== false) {
         const message = 'what was approved ran already; bind it again to ask again'
@@ -267,10 +267,12 @@ export class Extended {
     if (this.#desk.runs.size > 0) for (const run of this.#desk.runs) run.finish('succeeded')
   }
 
-  #unknown(code: string, what: string, name: string): Promise<void> {
-    return this.#desk.refuse(
-      { severity: 'ERROR', code, message: `${what} "${name}" is not known to this gateway` },
-      'extended',
-    )
+  /** In PostgreSQL's own words, which some drivers look at. */
+  #unknown(code: '26000' | '34000', name: string): Promise<void> {
+    const what = code === '34000' ? `portal "${name}"` : `prepared statement "${name}"`
+    const message = `${code === '26000' && name === '' ? 'unnamed prepared statement' : what} does not exist`
+    return this.#desk.refuse({ severity: 'ERROR', code, message, detail: UNSEEN }, 'extended')
   }
 }
+
+const UNSEEN = 'The gateway did not see it being made by this session with Parse, Bind or PREPARE.'

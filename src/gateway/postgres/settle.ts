@@ -1,3 +1,4 @@
+import type { SessionEffect } from '../../classify/postgres/shape.ts'
 import type { Action, Estimate } from '../../domain/action.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import { encodeReady } from '../../wire/postgres/encode.ts'
@@ -23,14 +24,35 @@ export type Verdict =
 const GONE: Verdict = { kind: 'gone' }
 const SYNC_FIRST = 'a simple query inside a pipeline is not understood here; send Sync first'
 
-/** The way of what policy plainly allows: no waiting, no store. Undefined for everything else. */
-export function clearAtOnce(desk: Desk, text: string, types?: readonly number[]): Cleared | undefined {
+const END_FIRST =
+  'what stands behind the end of a transaction that changed what names mean is not understood here; send the end by itself'
+
+/** Ways to end a transaction or a part of it, and with it what was set inside. */
+const ENDS: ReadonlySet<SessionEffect['kind']> = new Set(['commit', 'rollback', 'rollback_to'])
+
+/** Whether a text ends a transaction and then goes on with names, which may mean again what they meant before it. */
+function goesOnBehindEnd({ classified }: Work): boolean {
+  if (classified.kind !== 'statements') return false
+  const at = classified.statements.findIndex(({ effect }) => ENDS.has(effect.kind))
+  const behind = at < 0 ? [] : classified.statements.slice(at + 1)
+  return behind.some(({ effect, verbs }) => effect.kind === 'execute' || verbs.some((verb) => verb !== 'connect'))
+}
+
+/**
+ * The way of what policy plainly allows: no waiting, no store. Undefined for everything else.
+ * @param named a statement that is bound by its name.
+ */
+export function clearAtOnce(desk: Desk, text: string, types?: readonly number[], named = false): Cleared | undefined {
   const { judge } = desk
   const { state } = desk.of
   const work = judge.work(text, types)
   // What the classifier could not take, or not at once, goes the long way.
   if (work.refused !== undefined || work.classified.kind !== 'statements') return undefined
-  if ((state.stale || state.catalogueStale) && !work.steers) return undefined
+  // INVARIANT: where the session has to be looked at, even a harmless text may not be what its name means by now: half
+  // of a text that failed, or a function, may have prepared another under it.
+  if (state.ownIsOld) state.catalogueStale = true
+  if ((state.stale || state.catalogueStale) && (named || !work.steers)) return undefined
+  if (state.unsettled && goesOnBehindEnd(work)) return undefined
   // A name may be about to mean something else: what was sent must be answered first.
   if (!desk.line.quiet && (state.unsettled || work.effects.some((effect) => effect.kind === 'execute')))
     return undefined
@@ -50,8 +72,13 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
   const { app, state, principal, resource, session } = desk.of
   await line.drain()
   if (desk.ended || line.skipping) return GONE
+  // What had to wait for an answer alone may need nothing else: a question would make a pipeline of it.
+  const plain = clearAtOnce(desk, asked.text, asked.types, isNamed(asked))
+  if (plain !== undefined) return { kind: 'go', ...plain }
   for (let why: string | undefined; ;) {
-    const mustLook = (state.stale || state.catalogueStale) && line.status !== 'failed'
+    // A pipeline that ran something in a transaction that had failed has ended it: nothing else runs there.
+    const failed = line.status === 'failed' && !line.unsynced
+    const mustLook = (state.stale || state.catalogueStale) && !failed
     // A question inside an open pipeline makes it a transaction block, which a simple query then does not end.
     if (mustLook && asked.protocol === 'simple' && line.unsynced) return refused(notUnderstood(SYNC_FIRST))
     if (mustLook && !(await look(desk))) {
@@ -66,6 +93,10 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
     if (work.refused !== undefined) {
       recorded(NOTHING, 'refused', '0A000')
       return refused(notUnderstood(work.refused))
+    }
+    if (state.unsettled && goesOnBehindEnd(work)) {
+      recorded(NOTHING, 'refused', '0A000')
+      return refused(notUnderstood(END_FIRST))
     }
     if (work.syntaxError && asked.protocol === 'simple' && !line.unsynced) {
       const error = await line.refuses(asked.text)
@@ -118,6 +149,7 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
 }
 
 const refused = (told: Told): Verdict => ({ kind: 'refused', told })
+const isNamed = ({ bind }: Asked): boolean => bind !== undefined && bind.statement !== ''
 
 /** An allow that waives holds is an exception: recorded before anything runs, and never silent. */
 async function waive(

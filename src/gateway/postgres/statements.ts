@@ -48,9 +48,13 @@ export class PreparedStatements {
       if (!this.#byName.has(name)) this.#restore(name, before)
     }
   }
-  /** DISCARD ALL and DEALLOCATE ALL: the unnamed statement stays. */
-  clear(): void {
-    for (const name of this.#byName.keys()) if (name !== '') this.#byName.delete(name)
+  /** DISCARD ALL and DEALLOCATE ALL: the unnamed statement stays. Answers how to take it back. */
+  clear(): () => void {
+    const before = [...this.#byName].filter(([name]) => name !== '')
+    for (const [name] of before) this.#byName.delete(name)
+    return () => {
+      for (const [name, prepared] of before) if (!this.#byName.has(name)) this.#restore(name, prepared)
+    }
   }
   /**
    * Forget every statement that the target no longer has, or has under the same name with another text.
