@@ -46,6 +46,11 @@ const STEERING: ReadonlySet<SessionEffect['kind']> = new Set([
 /** Verbs whose run may leave anything behind: functions, views, another role. */
 const CHANGING: ReadonlySet<Verb> = new Set(['schema', 'exec', 'admin', 'unknown'])
 
+/** Whether running it may leave something behind. What is `admin` for what it reads alone leaves nothing. */
+const mayChange = (shape: StatementShape, needs: readonly Verb[]): boolean =>
+  needs.some((verb) => CHANGING.has(verb)) &&
+  !(shape.estimable && needs.every((verb) => verb === 'read' || verb === 'admin'))
+
 /** Things that one text may do; every rule is asked about each. More is `unknown`, and held. */
 const MOST_ACTIONS = 1_000
 
@@ -89,6 +94,7 @@ export function planWork(
   const verbs = new Set<Verb>()
   const objects = new Set<string>()
   let because: string | undefined
+  let changes = false
   let unsettled: string | undefined
   /** What the text itself prepares and forgets; undefined: forgotten. */
   const within = new Map<string, StatementShape | undefined>()
@@ -123,13 +129,16 @@ export function planWork(
     }
     for (const table of sql.tables) objects.add(table)
     // What stands behind a statement that changes the meaning of names was classified before that change.
-    if (unsettles(effect) || needs.some((verb) => CHANGING.has(verb))) {
+    const may = mayChange(shape, needs)
+    changes ||= may
+    if (unsettles(effect) || may) {
       unsettled ??= 'a statement before it in the same text may change what its names mean'
     }
   }
   if (actions.length > MOST_ACTIONS) {
     because = `it does more than ${MOST_ACTIONS} different things at once`
     actions.splice(0, actions.length, { resource, verb: 'unknown', facts: {} })
+    changes = true
     verbs.add('unknown')
   }
   const only = classified.statements.length === 1 ? classified.statements[0] : undefined
@@ -139,7 +148,7 @@ export function planWork(
     verbs: [...verbs].sort(),
     objects: [...objects],
     effects: classified.statements.map((statement) => statement.effect),
-    changes: actions.some((action) => CHANGING.has(action.verb)),
+    changes,
     copies: classified.statements.some((statement) => statement.copy === 'in'),
     steers: classified.statements.every(steers),
     estimable: only !== undefined && only.estimable && doubt === undefined && !verbs.has('unknown'),

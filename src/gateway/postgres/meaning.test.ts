@@ -171,6 +171,13 @@ describe('a name keeps the meaning that was decided', () => {
     expect(await db.sprung()).toBe(sprung)
   })
 
+  it('is trusted behind a reading of what only administrators may read: it changes none', async () => {
+    await ask('begin')
+    await agreed('select subconninfo from pg_subscription')
+    expect(await ask(`select lower('A'::varchar)`)).toBe('T D(a) C(SELECT 1) Z(T)')
+    await ask('rollback')
+  })
+
   it('of a prepared statement when a function comes between it and its run', async () => {
     expect(await ask(`prepare p as select lower(note::varchar) from carts`)).toBe('C(PREPARE) Z(I)')
     client.send(encodeParse('d', 'select lower(note::varchar) from carts limit 1'), SYNC)
