@@ -18,7 +18,7 @@ declare module 'vitest' {
 /** The database that every test's own is cloned from: migrated once a run. */
 export const TEMPLATE = 'holdpoint_template'
 
-const settings = { max_connections: '300', autovacuum: 'off', wal_level: 'minimal', max_wal_senders: '0' }
+const settings = { max_connections: '600', autovacuum: 'off', wal_level: 'minimal', max_wal_senders: '0' }
 
 /** One embedded PostgreSQL for the whole run, and one of every version that the machine's packages have; without fsync. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
