@@ -222,7 +222,10 @@ export async function readCatalogue(client: pg.ClientBase, target: string): Prom
 
 /** Whatever runs one query, where pg_catalog alone gives names their meaning. */
 export interface Reader {
-  query<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly R[] }>
+  query<R extends pg.QueryResultRow>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: readonly R[] }>
 }
 
 /** All of it, as the reader sees it. */

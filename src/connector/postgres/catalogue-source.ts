@@ -4,6 +4,7 @@ import { createCatalogueBuilder } from '../../classify/postgres/catalogue.ts'
 import type { TargetCatalogue } from '../../classify/postgres/shape.ts'
 import { readCatalogue, readFingerprint } from './catalogue-rows.ts'
 import { createConnections, type WithClient } from './connect.ts'
+import { readWithin } from './own-catalogue.ts'
 
 export interface CatalogueSourceOptions {
   /** How often a followed catalogue is looked at, in ms. */
@@ -37,6 +38,8 @@ export async function createCatalogueSource(options: CatalogueSourceOptions = {}
   const build = await createCatalogueBuilder()
   const connections = createConnections()
   const watches = new Map<string, Watch>()
+  /** Of catalogues that only one session sees. */
+  const owned = new WeakMap<TargetCatalogue, string>()
   let closed = false
 
   const lookOnce = async (watch: Watch, key: string, withClient: WithClient): Promise<void> => {
@@ -106,6 +109,15 @@ export async function createCatalogueSource(options: CatalogueSourceOptions = {}
       return {
         current: () => (fresh() ? shared.catalogue : undefined),
         refresh: () => within(look(shared, key, withClient)),
+        async within(ask, own) {
+          const read = own === undefined ? undefined : owned.get(own)
+          const rows = await readWithin(ask, read ?? (fresh() ? shared.fingerprint : undefined), key)
+          if (rows === 'same') return own ?? 'same'
+          if (rows === undefined) return undefined
+          const built = build(rows)
+          owned.set(built, rows.fingerprint)
+          return built
+        },
         release() {
           if (released) return
           released = true

@@ -94,7 +94,7 @@ export class Judge {
   }
 
   #catalogue(): TargetCatalogue | undefined {
-    return this.#state.catalogueOpen ? undefined : this.#watch?.current()
+    return this.#state.catalogueOpen ? this.#state.ownCatalogue : this.#watch?.current()
   }
 
   #plan(classified: Classified, types: readonly number[], catalogue: TargetCatalogue | undefined): Work {

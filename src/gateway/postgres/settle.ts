@@ -174,8 +174,9 @@ async function waive(
 /** Read the session's state again, and have the catalogue looked at. False when it could not be had. */
 async function look(desk: Desk): Promise<boolean> {
   const { state, watch } = desk.of
-  if (state.catalogueStale && desk.line.inTransaction && state.changedInside) state.catalogueOpen = true
-  else if (state.catalogueStale) {
+  if (state.catalogueStale && desk.line.inTransaction && state.changedInside) {
+    if (!(await lookInside(desk))) return false
+  } else if (state.catalogueStale) {
     try {
       await watch?.refresh()
     } catch (error) {
@@ -184,6 +185,7 @@ async function look(desk: Desk): Promise<boolean> {
     }
     state.catalogueStale = false
     state.catalogueOpen = false
+    state.ownCatalogue = undefined
   }
   const rows = await desk.line.ask(STATE_QUERY)
   const row = rows?.[0]
@@ -193,6 +195,33 @@ async function look(desk: Desk): Promise<boolean> {
   const pairs = listed.filter((pair): pair is [string, string] => Array.isArray(pair))
   desk.prepared.reconcile(pairs, desk.kept)
   return state.report('client_encoding', state.encoding) === undefined && state.standardConformingStrings
+}
+
+/**
+ * The catalogue in a transaction that may have changed it, which no other connection sees: over the session's own line,
+ * where nothing gives the questions another meaning. False when the session could not be asked.
+ */
+async function lookInside(desk: Desk): Promise<boolean> {
+  const { state, watch } = desk.of
+  const { line } = desk
+  // A savepoint needs a transaction block.
+  if (watch?.within === undefined || line.status !== 'open' || line.unsynced) {
+    state.sawInside(undefined)
+    state.catalogueStale = true
+    return true
+  }
+  try {
+    const seen = await watch.within((sql) => line.ask(sql), state.ownCatalogue)
+    state.sawInside(seen === 'same' ? undefined : seen)
+    if (seen === 'same') state.catalogueOpen = false
+    return true
+  } catch (error) {
+    desk.log(error, 'the catalogue could not be read in a transaction')
+    state.sawInside(undefined)
+    state.catalogueStale = true
+    // Where the savepoint was not left behind, nothing of the session is known any more.
+    return line.status === 'open'
+  }
 }
 
 /** The planner's guess, on a connection of Holdpoint's own; never for what may run code when it is planned (61c). */

@@ -325,7 +325,8 @@ export class TargetLine {
         const parameter = decodeParameterStatus(piece.bytes)
         if (parameter === undefined) return 'a malformed parameter status'
         this.#hooks.parameter(parameter.name, parameter.value)
-        this.#hooks.pass(piece)
+        // What a question of the gateway's own sets for its own time is put back before the client is heard again.
+        if (shown || parameter.name !== 'search_path') this.#hooks.pass(piece)
         return undefined
       }
       case BACKEND.Error:

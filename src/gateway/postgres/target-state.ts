@@ -1,4 +1,4 @@
-import type { SessionEffect } from '../../classify/postgres/shape.ts'
+import type { SessionEffect, TargetCatalogue } from '../../classify/postgres/shape.ts'
 import type { SessionState } from '../../domain/request/request.ts'
 import { MEANINGFUL_SETTINGS } from '../../domain/request/session-settings.ts'
 
@@ -32,6 +32,12 @@ export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), cu
    AND pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'
    THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END`
 
+/**
+ * What a target reports by itself when it changes, whoever changed it: who one is there, what names mean (from 18 on),
+ * and how values read. A change that nobody here has followed is looked at before the next statement is decided.
+ */
+const REPORTED = new Set(['session_authorization', 'is_superuser', 'search_path', 'DateStyle', 'IntervalStyle'])
+
 /** Undefined for what is not JSON: the target is not trusted to answer what it was asked. */
 export function readJson(text: string): unknown {
   try {
@@ -40,6 +46,9 @@ export function readJson(text: string): unknown {
     return undefined
   }
 }
+
+/** A catalogue that was looked at longer ago is looked at again. */
+const FRESH_MS = 2_000
 
 /** What the gateway knows of the session on the target. Whenever it may be wrong it is `stale`, and read again. */
 export class TargetState {
@@ -64,8 +73,14 @@ export class TargetState {
   catalogueStale = false
   /** It did, in a transaction that is still open: no other connection sees how, so no name is trusted until it ends. */
   catalogueOpen = false
+  /** The catalogue as this session sees it in that transaction; undefined where it could not be read. */
+  ownCatalogue: TargetCatalogue | undefined
+  /** Monotonic time at which it was read. */
+  #ownSeenAt = 0
   /** Something that may have changed the catalogue was sent since the target was last seen outside of a transaction. */
   changedInside = false
+  /** As the target reported it last. */
+  readonly #reported = new Map<string, string>()
   /** A parameter was set inside a transaction: its end may put the old value back. */
   #setInside = false
   /** One that gives texts their meaning was, or may have been. */
@@ -85,6 +100,18 @@ export class TargetState {
     this.#meaningInside = true
   }
 
+  /** Looked at inside the transaction. @param own undefined: no name is trusted before it ends. */
+  sawInside(own: TargetCatalogue | undefined): void {
+    this.catalogueOpen = true
+    this.ownCatalogue = own
+    this.#ownSeenAt = performance.now()
+    this.catalogueStale = false
+  }
+  /** Whether what was looked at inside is too old to be trusted. Costs nothing where nothing was. */
+  get ownIsOld(): boolean {
+    return this.catalogueOpen && this.ownCatalogue !== undefined && performance.now() - this.#ownSeenAt > FRESH_MS
+  }
+
   /** What is still under way may change what texts mean: let it end before the next one is decided. */
   get unsettled(): boolean {
     return this.#meaningInside
@@ -98,6 +125,8 @@ export class TargetState {
     if (this.#meaningInside) this.stale = true
     if (this.#setInside) this.unsure = true
     if (quiet) this.changedInside = false
+    // What others see is looked at again.
+    if (this.catalogueOpen) this.catalogueStale = true
   }
 
   /** What a statement that is being sent does to the session. `changes`: it needs a verb that may change anything. */
@@ -129,6 +158,10 @@ export class TargetState {
       case 'savepoint':
       case 'release':
       case 'rollback_to':
+        // It may take back what the session has done to the catalogue.
+        if (effect.kind === 'rollback_to' && this.changedInside) this.catalogueStale = true
+        if (this.#setInside) this.stale = this.unsure = true
+        break
       case 'other_transaction':
         if (this.#setInside) this.stale = this.unsure = true
         break
@@ -154,6 +187,10 @@ export class TargetState {
 
   /** The target reports a parameter. Answers in words when the session cannot go on with it. */
   report(name: string, value: string): string | undefined {
+    if (REPORTED.has(name)) {
+      if (this.#reported.get(name) !== value) this.stale = true
+      this.#reported.set(name, value)
+    }
     if (name === 'TimeZone') this.timeZone = value
     if (name === 'client_encoding') {
       this.encoding = value
