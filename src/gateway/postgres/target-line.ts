@@ -28,6 +28,7 @@ import {
 } from '../../wire/postgres/frontend.ts'
 import { AnswerOrder } from './answer-order.ts'
 import { Outbox } from './outbox.ts'
+import { Owed } from './owed.ts'
 
 /** How one run of a statement ends, told by what the target answers. */
 export interface RunListener {
@@ -101,7 +102,7 @@ export class TargetLine {
   /** A row of the answer under way was seen, or described. */
   #rowsBegun = false
   readonly #out: Outbox
-  readonly #owed: Expected[] = []
+  readonly #owed = new Owed()
   /** The parts of a row for the gateway itself that crossed the border between two chunks. */
   #row: Buffer[] = []
   #rowBytes = 0
@@ -166,7 +167,7 @@ export class TargetLine {
   }
   /** The client has sent all its rows, or gave up. A simple query may have another COPY behind this one. */
   copied(): void {
-    this.copy = this.#owed[0]?.kind === 'query' ? 'awaiting' : 'none'
+    this.copy = this.#owed.first?.kind === 'query' ? 'awaiting' : 'none'
   }
   /** False when the target is slower than the client. */
   flush(): boolean {
@@ -176,7 +177,7 @@ export class TargetLine {
   /** Resolves once the target has answered everything that was sent, or has left. */
   async drain(): Promise<void> {
     if (this.#ended || this.#owed.length === 0) return
-    const last = this.#owed.at(-1)?.kind
+    const last = this.#owed.last?.kind
     if (last !== 'sync' && last !== 'query') this.#out.add(FLUSH)
     this.flush()
     await new Promise<void>((resolve) => this.#idle.push(resolve))
@@ -265,7 +266,7 @@ export class TargetLine {
   #leave(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#owed.length = 0
+    this.#owed.clear()
     this.#wake()
     this.#hooks.left(this.#farewell)
   }
@@ -287,7 +288,7 @@ export class TargetLine {
         piece.kind === 'violation' ? `${piece.reason} (type ${piece.tag}, ${piece.length} bytes)` : this.#take(piece)
       if (wrong === undefined) continue
       this.#ended = true
-      this.#owed.length = 0
+      this.#owed.clear()
       this.#wake()
       this.#hooks.violation(wrong)
       return
@@ -298,7 +299,7 @@ export class TargetLine {
 
   /** Handles one piece; answers in words what is wrong with it. */
   #take(piece: Piece): string | undefined {
-    const head = this.#owed[0]
+    const head = this.#owed.first
     const shown = head?.hidden === undefined
     switch (piece.tag) {
       case BACKEND.DataRow:
@@ -456,8 +457,8 @@ export class TargetLine {
     this.#failed = true
     if (head === undefined || fatal) {
       // The target ends the session by itself (shut down, terminated, idle too long): pass its words on.
-      for (const owed of this.#owed) owed.run?.ended('failed', sqlstate)
-      this.#owed.length = 0
+      for (let owed = this.#owed.shift(); owed !== undefined; owed = this.#owed.shift())
+        owed.run?.ended('failed', sqlstate)
       this.#order.begin()
       this.#rowsBegun = false
       this.#farewell = true
@@ -474,7 +475,7 @@ export class TargetLine {
     if (head.copies === true) this.copy = head.kind === 'query' ? 'awaiting' : 'none'
     if (head.kind === 'query' || head.kind === 'sync') return undefined
     this.#shift()
-    for (let next = this.#owed[0]; next !== undefined && next.kind !== 'sync'; next = this.#owed[0]) {
+    for (let next = this.#owed.first; next !== undefined && next.kind !== 'sync'; next = this.#owed.first) {
       // INVARIANT: a Query behind an error and before a Sync is ignored by the target, like everything else there.
       next.run?.ended('failed', '25P02')
       next.undo?.(true)
@@ -496,7 +497,7 @@ export class TargetLine {
     this.#failed = false
     this.status = status
     // More may have been sent behind the Sync that is answered here.
-    this.unsynced = this.#owed.some((owed) => owed.kind === 'bind' || owed.kind === 'execute')
+    this.unsynced = this.#owed.opens
     this.skipping = false
     if (head.copies === true) this.copy = 'none'
     if (head.kind === 'query') head.run?.ended('succeeded')
