@@ -29,6 +29,7 @@ function settings(target: OpenTarget, database: string, ssl: boolean): pg.PoolCo
     options:
       '-c search_path= -c standard_conforming_strings=on -c datestyle=ISO -c row_security=on -c default_transaction_read_only=off',
     ssl: ssl ? { rejectUnauthorized: target.sslmode === 'verify-full' } : false,
+    ...(target.direct === undefined ? {} : { sslnegotiation: 'direct' }),
     connectionTimeoutMillis: CONNECT_WITHIN,
     idleTimeoutMillis: IDLE,
     max: MOST,
@@ -59,6 +60,7 @@ export function createConnections(): Connections {
             target.port,
             target.user,
             target.sslmode,
+            target.direct,
             database,
             target.password,
           ]),

@@ -32,6 +32,8 @@ export interface PostgresTarget {
   readonly sslmode: 'disable' | 'prefer' | 'require' | 'verify-full'
   /** A Unix socket directory, when `host` is one. */
   readonly socket?: string
+  /** TLS from the first byte, as PostgreSQL 17 and newer take it. */
+  readonly direct?: true
 }
 
 /** What is known about a resource, as policy sees it. `incomplete` counts as restricted and goes to the security team. */

@@ -26,6 +26,14 @@ test.each([
     'postgres://app@10.0.0.7/shop?sslmode=disable',
     { host: '10.0.0.7', port: 5432, user: 'app', database: 'shop', sslmode: 'disable' },
   ],
+  [
+    'postgres://app@h/shop?sslmode=require&sslnegotiation=direct',
+    { host: 'h', port: 5432, user: 'app', database: 'shop', sslmode: 'require', direct: true },
+  ],
+  [
+    'postgres://app@h/shop?sslnegotiation=postgres',
+    { host: 'h', port: 5432, user: 'app', database: 'shop', sslmode: 'require' },
+  ],
   ['postgres://us%40er@h/d%2Fb', { host: 'h', port: 5432, user: 'us@er', database: 'd/b', sslmode: 'require' }],
   [
     'postgres://app@/shop?host=/var/run/postgresql&port=6000',
@@ -59,6 +67,10 @@ test.each([
   'postgres://u@h/d?password=x',
   'postgres://h/d?options=-c%20x',
   'postgres://h/d?sslmode=allow',
+  'postgres://h/d?sslnegotiation=direct',
+  'postgres://h/d?sslnegotiation=direct&sslmode=prefer',
+  'postgres://h/d?sslnegotiation=requiredirect&sslmode=require',
+  'postgres:///d?host=/tmp&sslnegotiation=direct&sslmode=require',
   'postgres://h/d?sslmode=a&sslmode=b',
   'postgres://h/d?host=other',
   'postgres://h/d?host=/tmp',

@@ -43,6 +43,14 @@ export function readTarget(text: string): TargetRead {
   if (!Number.isInteger(number) || number < 1 || number > 65_535) return no('The port is not between 1 and 65535.')
   const mode = options.sslmode
   if (mode !== undefined && !isSslMode(mode)) return no(`sslmode is one of ${SSL_MODES.join(', ')}.`)
+  const { sslnegotiation = 'postgres' } = options
+  if (sslnegotiation !== 'postgres' && sslnegotiation !== 'direct')
+    return no('sslnegotiation is one of postgres, direct.')
+  const direct = sslnegotiation === 'direct'
+  if (direct && mode !== 'require' && mode !== 'verify-full')
+    return no(
+      'sslnegotiation=direct is TLS from the first byte. Write sslmode=require or sslmode=verify-full beside it.',
+    )
   const common = { port: number, user, database }
   if (options.host !== undefined) {
     if (host !== '') return no('There are two hosts. With host=/directory, leave the other one out.')
@@ -57,22 +65,23 @@ export function readTarget(text: string): TargetRead {
   if (!host.startsWith('[') && (host.length > 253 || !HOST.test(host)))
     return no('The host is not a name or an address (ASCII only).')
   const local = bare === 'localhost' || bare === '::1' || /^127\.\d+\.\d+\.\d+$/.test(bare)
-  return { ok: true, target: { ...common, host: bare, sslmode: mode ?? (local ? 'prefer' : 'require') } }
+  const sslmode = mode ?? (local ? 'prefer' : 'require')
+  return { ok: true, target: { ...common, host: bare, sslmode, ...(direct ? { direct } : {}) } }
 }
 
 const isSslMode = (mode: string): mode is PostgresTarget['sslmode'] => (SSL_MODES as readonly string[]).includes(mode)
 
-function readOptions(
-  query: string | undefined,
-): { readonly sslmode?: string; readonly host?: string; readonly port?: string } | string {
+const OPTIONS = ['sslmode', 'sslnegotiation', 'host', 'port'] as const
+
+function readOptions(query: string | undefined): { readonly [option in (typeof OPTIONS)[number]]?: string } | string {
   const found: Record<string, string> = {}
   for (const part of query === undefined || query === '' ? [] : query.split('&')) {
     const [key = '', raw = ''] = part.split('=', 2)
     if (key === 'password')
       return 'A password does not belong into the file. Take it out, change it, and use credential:.'
     const value = decode(raw)
-    if (!['sslmode', 'host', 'port'].includes(key) || value === undefined)
-      return 'Only sslmode, host and port may stand behind the ?.'
+    if (!(OPTIONS as readonly string[]).includes(key) || value === undefined)
+      return 'Only sslmode, sslnegotiation, host and port may stand behind the ?.'
     if (Object.hasOwn(found, key)) return `${key} stands there twice.`
     found[key] = value
   }

@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls'
+import { connect as connectTls, createSecureContext, createServer as createTlsServer, TLSSocket } from 'node:tls'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { certificateOf } from '../../../test/support/certificates.ts'
@@ -93,6 +93,30 @@ async function interception(change: (bytes: Buffer) => Buffer): Promise<{ port: 
 
 it('works through TLS, bound to the certificate of the target', async () => {
   expect(await through(target)).toBe('T D(t) C(SELECT 1) Z(I)')
+})
+
+it('TLS from the first byte where the profile asks for it, cancels included; and a server of something else is not one', async () => {
+  const direct: OpenTarget = { ...target, direct: true }
+  expect(await through(direct)).toBe('T D(t) C(SELECT 1) Z(I)')
+  const world = await gatewayWorld(direct)
+  world.app.rule = () => 'allow'
+  const client = await rawClient(world.connection)
+  client.send(encodeQuery('SELECT pg_sleep(60)'))
+  await expect.poll(() => world.app.sessions[0]?.backend?.pid).toBeGreaterThan(0)
+  const again = setInterval(() => {
+    connect(world.connection.port, '127.0.0.1')
+      .on('error', () => undefined)
+      .resume()
+      .end(encodeCancelRequest(client.key.pid, client.key.secret))
+  }, 50)
+  expect(brief(await client.until('Z'))).toMatch(/E\(57014\) Z\(I\)$/)
+  clearInterval(again)
+  client.close()
+  await world.close()
+  const other = createTlsServer(await certificateOf('ecdsaSha256')).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  expect(await through({ ...direct, port: (other.address() as AddressInfo).port })).toContain('sslnegotiation=direct')
+  other.close()
 })
 
 it('somebody on the way is found out by the binding, although nobody verifies the certificate', async () => {
