@@ -100,11 +100,12 @@ export class Extended {
     if (names === undefined) return 'a malformed Bind'
     const desk = this.#desk
     const prepared = desk.prepared.get(names.statement)
+    // A name may be forgotten here by a message that the target is about to refuse.
+    if (prepared === undefined ? !desk.line.quiet : !desk.isSure(prepared)) return this.#bindWhenSure(frame)
     if (prepared === undefined || prepared.body !== undefined) {
       desk.release()
       return this.#unknown('26000', names.statement)
     }
-    if (!desk.isSure(prepared)) return this.#bindWhenSure(frame)
     const cleared = clearAtOnce(desk, prepared.text, prepared.types, names.statement !== '')
     if (cleared === undefined) return this.#bindLater(frame, names.portal, prepared)
     this.#bound(frame, names.portal, prepared, cleared)
@@ -250,7 +251,10 @@ export class Extended {
     }
     const portal = this.#portals.get(named.name)
     this.#portals.delete(named.name)
-    desk.forward(frame, { kind: 'close', done: () => portal?.run?.finish('succeeded') })
+    const undo = () => {
+      if (portal !== undefined && this.#portals.get(named.name) === undefined) this.#portals.set(named.name, portal)
+    }
+    desk.forward(frame, { kind: 'close', undo, done: () => portal?.run?.finish('succeeded') })
     return undefined
   }
 

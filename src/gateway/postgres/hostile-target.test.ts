@@ -225,6 +225,8 @@ describe('an answer that is not the protocol ends the session, and nothing is ta
     lie((line) => {
       const parameters = ['is_superuser\0off\0', 'session_authorization\0ana\0', 'in_hot_standby\0on\0', 'x\0y\0']
       line.near.write(Buffer.concat([...parameters.map((one) => framed('S', one)), ...ONE, complete(), ready()]))
+      // And is honest again.
+      line.muted = false
     })
     client.send(simple)
     expect(brief(await client.until('Z'))).toBe('S S S S T D(1) C(SELECT 1) Z(I)')

@@ -77,7 +77,7 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
   if (plain !== undefined) return { kind: 'go', ...plain }
   for (let why: string | undefined; ;) {
     // A pipeline that ran something in a transaction that had failed has ended it: nothing else runs there.
-    const failed = line.status === 'failed' && !line.unsynced
+    const failed = line.status === 'failed' && !line.executed
     const mustLook = (state.stale || state.catalogueStale) && !failed
     // A question inside an open pipeline makes it a transaction block, which a simple query then does not end.
     if (mustLook && asked.protocol === 'simple' && line.unsynced) return refused(notUnderstood(SYNC_FIRST))

@@ -110,6 +110,8 @@ export class TargetLine {
   status: TransactionStatus = 'idle'
   /** Bind or Execute went out since the last Sync: an implicit transaction may be open. */
   unsynced = false
+  /** Execute did. */
+  executed = false
   /** The target reported an error and ignores everything up to the next Sync. */
   skipping = false
   /** `awaiting`: a COPY FROM STDIN may begin or has ended, and nothing may be sent before the target says. */
@@ -157,6 +159,7 @@ export class TargetLine {
     if (expected === undefined) return
     this.#owed.push(expected)
     if (expected.kind === 'bind' || expected.kind === 'execute') this.unsynced = true
+    if (expected.kind === 'execute') this.executed = true
     this.#begun = expected.kind !== 'sync' && expected.kind !== 'query'
     // Whatever comes behind a Sync is not skipped any more.
     if (expected.kind === 'sync' || expected.kind === 'query') this.skipping = false
@@ -200,6 +203,8 @@ export class TargetLine {
     let failed = false
     const hidden: Hidden = { row: (values) => void found.push(values), failed: () => void (failed = true) }
     const within = this.unsynced
+    // One that failed was left behind.
+    this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
     this.send(encodeParse(OWN, sql), { kind: 'parse', hidden })
     this.send(encodeBind(OWN, OWN), { kind: 'bind', hidden })
     this.send(encodeExecute(OWN), { kind: 'execute', hidden })
@@ -233,6 +238,7 @@ export class TargetLine {
       quietly(before === 'idle' ? 'BEGIN' : `SAVEPOINT "${OWN}"`)
       quietly(ALWAYS_FAILS)
     }
+    this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
     this.send(encodeParse(OWN, text), { kind: 'parse', hidden })
     this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
     this.send(SYNC, { kind: 'sync', hidden })
@@ -315,9 +321,7 @@ export class TargetLine {
         else return this.#gather(piece, head.hidden)
         return undefined
       case BACKEND.Notice:
-        if (decodeFields(piece.bytes) === undefined) return 'a malformed notice'
-        this.#hooks.deliver(piece.bytes)
-        return undefined
+        return this.#notice(piece.bytes, shown)
       case BACKEND.Notification:
         if (!isNotification(piece.bytes)) return 'a malformed notification'
         this.#hooks.deliver(piece.bytes)
@@ -344,6 +348,14 @@ export class TargetLine {
     this.#owed.shift()
     this.#order.begin()
     this.#rowsBegun = false
+  }
+
+  /** What a question of the gateway's own makes the target remark is not for the client; that it is going to end is. */
+  #notice(frame: Buffer, shown: boolean): string | undefined {
+    const fields = decodeFields(frame)
+    if (fields === undefined) return 'a malformed notice'
+    if (shown || fields.get('C')?.startsWith('57') === true) this.#hooks.deliver(frame)
+    return undefined
   }
 
   /** A row for the gateway itself is read whole. */
@@ -498,6 +510,7 @@ export class TargetLine {
     this.status = status
     // More may have been sent behind the Sync that is answered here.
     this.unsynced = this.#owed.opens
+    this.executed = this.unsynced
     this.skipping = false
     if (head.copies === true) this.copy = 'none'
     if (head.kind === 'query') head.run?.ended('succeeded')
