@@ -2,10 +2,10 @@ import { testServer, type TestDatabase } from './database.ts'
 
 /**
  * A target on which everything that the catalogue lets one define by oneself is a trap: each advances the sequence
- * `trap.sprung`, which no rollback puts back.
+ * `trap.sprung`, which no rollback puts back. `url`: of one of `targetServers`.
  */
-export async function trappedTarget(): Promise<TestDatabase & { sprung(): Promise<number> }> {
-  const database = await testServer()
+export async function trappedTarget(url?: string): Promise<TestDatabase & { sprung(): Promise<number> }> {
+  const database = await testServer(url)
   await database.query(TRAPS)
   return {
     ...database,
