@@ -143,7 +143,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     tls: tls ?? (await generatedCertificate(path.join(dataDir, 'tls'), [gatewayAddress.host, hostname()])),
   }
   if (workers === undefined) {
-    const carrying = await carrySessions(core, { ...atGateway, log: log.child({ area: 'gateway' }) })
+    const carrying = await carrySessions(core, { ...atGateway, dataDir, log: log.child({ area: 'gateway' }) })
     gateway = { ...carrying, count: 1, listening: () => 1 }
   } else {
     const { cert, key } = atGateway.tls

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { writePrivateFile } from '../cli/private-file.ts'
-import { freePort, startEmbedded } from '../store/embedded/start-embedded.ts'
+import { freePort, socketFolderOf, startEmbedded } from '../store/embedded/start-embedded.ts'
 import type { Embedded } from '../store/embedded/start-embedded.ts'
 import { fillDatabases } from './databases.ts'
 
@@ -53,6 +53,12 @@ export async function startDemoTarget(options: {
     throw error
   }
   return server
+}
+
+/** Where the socket of the demo's target is while it runs; none without one. Says nothing of who answers there. */
+export function demoSocketFolders(dataDir: string): readonly string[] {
+  const folder = socketFolderOf(path.join(dataDir, 'demo', 'target'))
+  return folder === undefined ? [] : [folder]
 }
 
 async function readPort(file: string): Promise<number | undefined> {

@@ -7,6 +7,7 @@ import { gatewayVerifiers } from '../app/people/gateway-verifiers.ts'
 import { startHeartbeat } from '../app/reconcile/heartbeat.ts'
 import { createReplica } from '../app/reconcile/replica.ts'
 import type { Core } from '../core.ts'
+import { demoSocketFolders } from '../demo/target.ts'
 import { type GatewayOptions, startPostgresGateway } from '../gateway/postgres/listen.ts'
 import type { Counts } from './messages.ts'
 
@@ -19,6 +20,7 @@ export interface Carrying {
 }
 
 export interface CarryOptions extends Pick<GatewayOptions, 'host' | 'port' | 'shared'> {
+  readonly dataDir: string
   readonly tls: SecureContextOptions
   /** What links in notices begin with. */
   readonly baseUrl: string
@@ -50,7 +52,8 @@ export async function carrySessions(core: Core, options: CarryOptions): Promise<
   parts.defer(() => app.close())
   const heartbeat = await startHeartbeat({ ...core, replica, cuts: app.cuts })
   parts.defer(() => heartbeat.stop())
-  const gateway = await startPostgresGateway({ app, classifier, catalogue, control, ...options })
+  const ownSocketFolders = () => demoSocketFolders(options.dataDir)
+  const gateway = await startPostgresGateway({ app, classifier, catalogue, control, ownSocketFolders, ...options })
   parts.defer(() => gateway.close())
   const all = parts.move()
   let closed: Promise<void> | undefined

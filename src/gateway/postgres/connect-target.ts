@@ -8,6 +8,7 @@ import { serverEndPoint } from '../../wire/postgres/auth/channel-binding.ts'
 import { PostgresClient } from '../../wire/postgres/client.ts'
 import type { ClientEvent } from '../../wire/postgres/client.ts'
 import { encodeCancelRequest, encodeSslRequest } from '../../wire/postgres/startup.ts'
+import type { LocalSockets } from './local-sockets.ts'
 import { withSharedReads } from './shared-reads.ts'
 import { STATE_QUERY } from './target-state.ts'
 
@@ -20,6 +21,8 @@ export interface Connected {
   readonly parameters: readonly (readonly [string, string])[]
   /** One row of STATE_QUERY. */
   readonly state: readonly (string | null)[]
+  /** Which server answers, of all that this machine may have: since when it runs, with which database, as what. */
+  readonly server: string
 }
 export type ConnectedOrNot =
   | ({ readonly ok: true } & Connected)
@@ -37,7 +40,9 @@ class Unreachable extends Error {
 
 /** The moment is spelled out: by the client's DateStyle, another connection could read it as another one. */
 const IDENTITY_QUERY = `SELECT pid::pg_catalog.text,
- pg_catalog.to_char(pg_catalog.timezone('UTC', backend_start), 'YYYY-MM-DD HH24:MI:SS.US"+00"')
+ pg_catalog.to_char(pg_catalog.timezone('UTC', backend_start), 'YYYY-MM-DD HH24:MI:SS.US"+00"'),
+ pg_catalog.concat_ws(' ', pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.pg_postmaster_start_time()),
+   'YYYY-MM-DD HH24:MI:SS.US'), datid, pg_catalog.version())
  FROM pg_catalog.pg_stat_activity WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
 
 /**
@@ -47,16 +52,38 @@ const IDENTITY_QUERY = `SELECT pid::pg_catalog.text,
 const WATCH_QUERY = `SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)
  WHERE pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'`
 
-/** Connect and sign in to a target within `withinMs`, and read who and what the session is there. Leaves nothing open on failure. */
+/**
+ * Connect and sign in to a target within `withinMs`, over its socket when it has one on this machine, and read who and
+ * what the session is there. Leaves nothing open on failure.
+ */
 export async function connectTarget(
   target: OpenTarget,
   database: string,
   settings: ReadonlyMap<string, string>,
   withinMs: number,
   signal: AbortSignal,
+  sockets: LocalSockets,
+): Promise<ConnectedOrNot> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(withinMs)])
+  const near = sockets.near(target)
+  if (near !== undefined) {
+    const over = await connect(near, database, settings, withinMs, limit)
+    if (sockets.confirms(target, over.ok ? over.server : undefined)) return over
+    if (over.ok) over.socket.destroy()
+  }
+  const connected = await connect(target, database, settings, withinMs, limit)
+  if (connected.ok) sockets.seen(target, connected.server)
+  return connected
+}
+
+async function connect(
+  target: OpenTarget,
+  database: string,
+  settings: ReadonlyMap<string, string>,
+  withinMs: number,
+  limit: AbortSignal,
 ): Promise<ConnectedOrNot> {
   let socket: Socket | undefined
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(withinMs)])
   try {
     socket = await openSocket(target, limit)
     return { ok: true, ...(await signIn(socket, target, database, settings, limit)) }
@@ -257,10 +284,11 @@ async function signIn(
   const state = await ask(client.query(STATE_QUERY))
   const pid = Number(identity?.[0])
   const startedAt = identity?.[1]
-  if (!Number.isSafeInteger(pid) || pid <= 0 || typeof startedAt !== 'string' || state === undefined) {
+  const server = identity?.[2]
+  if (!Number.isSafeInteger(pid) || pid <= 0 || typeof startedAt !== 'string' || typeof server !== 'string' || state === undefined) {
     throw new Unreachable('08P01', 'the target did not say who the session is')
   }
-  return { socket, backend: { pid, startedAt }, key, parameters, state }
+  return { socket, backend: { pid, startedAt }, key, parameters, state, server }
 }
 
 /** What goes wrong between Holdpoint and the target is not the client's own sign-in. */

@@ -11,6 +11,7 @@ import { CancelKeys } from './cancel-keys.ts'
 import type { CancelElsewhere } from './cancel-keys.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { serve } from './serve.ts'
+import { LocalSockets } from './local-sockets.ts'
 import { adopt } from './shared-reads.ts'
 import { fatal } from './told.ts'
 import { welcome } from './welcome.ts'
@@ -55,6 +56,8 @@ export interface GatewayOptions {
   readonly port: number
   readonly log: GatewayLog
   readonly limits?: Partial<GatewayLimits>
+  /** Folders with the sockets of PostgreSQL servers that this program itself runs. */
+  readonly ownSocketFolders?: () => readonly string[]
   /** Set when several processes take the port's connections between them. */
   readonly shared?: { readonly worker: number; readonly reusePort: boolean; readonly elsewhere: CancelElsewhere }
 }
@@ -73,6 +76,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   const limits = { ...GATEWAY_LIMITS, ...options.limits }
   const tls = createSecureContext({ minVersion: 'TLSv1.2', ...options.tls })
   const keys = new CancelKeys(options.shared?.worker, options.shared?.elsewhere)
+  const nearby = new LocalSockets(options.ownSocketFolders)
   const closing = new AbortController()
   const guests = new Set<Promise<void>>()
   const sockets = new Set<Socket>()
@@ -103,7 +107,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
       if (guest === undefined) setTimeout(() => last.destroy(), 500).unref()
     }
     if (guest !== undefined) {
-      await serve({ ...options, limits, keys, closing: closing.signal }, guest, plain.remoteAddress ?? 'unknown')
+      await serve({ ...options, limits, keys, sockets: nearby, closing: closing.signal }, guest, plain.remoteAddress ?? 'unknown')
     }
   }
 

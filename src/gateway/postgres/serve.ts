@@ -14,6 +14,7 @@ import { holdForReview, Interruptible } from './hold.ts'
 import type { Leave } from './hold.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { GatewayLimits, GatewayOptions } from './listen.ts'
+import type { LocalSockets } from './local-sockets.ts'
 import { policyBack } from './policy-back.ts'
 import { GatewaySession } from './session.ts'
 import { printable } from './startup-parameters.ts'
@@ -24,6 +25,7 @@ import type { Guest } from './welcome.ts'
 export interface ServeParts extends GatewayOptions {
   readonly limits: GatewayLimits
   readonly keys: CancelKeys
+  readonly sockets: LocalSockets
   /** Aborted when the gateway stops. */
   readonly closing: AbortSignal
 }
@@ -69,6 +71,7 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
       guest.startup.settings,
       parts.limits.connectMs,
       gone.signal,
+      parts.sockets,
     )
     if (!connected.ok) throw new Refused(fatal(connected.code, `${admitted.resource}: ${connected.message}`), 'failed')
     const { backend, key, parameters, state: row } = connected

@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -136,6 +136,16 @@ async function start(dataDir: string, options: EmbeddedOptions, unlock: () => vo
     port,
     pid: () => current.pid,
     stop,
+  }
+}
+
+/** Where the server of `dataDir` has its socket, as its own postmaster.pid says; undefined when it does not run. */
+export function socketFolderOf(dataDir: string): string | undefined {
+  try {
+    const folder = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[4]
+    return folder?.startsWith('/') === true ? folder : undefined
+  } catch {
+    return undefined
   }
 }
 
