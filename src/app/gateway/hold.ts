@@ -3,7 +3,7 @@ import { cover } from '../../domain/grant/cover.ts'
 import type { Covered, Need } from '../../domain/grant/cover.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
 import type { PrincipalId, RequestId } from '../../domain/ids.ts'
-import { fewest, strictestCap } from '../../domain/policy/row-cap.ts'
+import { changesRows, fewest, strictestCap } from '../../domain/policy/row-cap.ts'
 import type { DecisionScope, Snapshot } from '../../domain/policy/snapshot.ts'
 import { decidedBy } from '../../domain/request/basis.ts'
 import { openRequirements } from '../../domain/request/eligibility.ts'
@@ -42,6 +42,7 @@ const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({
   requester: id,
   ...(sponsor === undefined ? {} : { sponsor }),
 })
+const anyChanges = (actions: readonly Action[]): boolean => actions.some((a) => changesRows(a.verb))
 const verbsOf = (actions: readonly Action[]): readonly Verb[] => [...new Set(actions.map((a) => a.verb))]
 
 function inPolicy<T>(
@@ -87,7 +88,13 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
   const active =
     decision.terms.scope === 'once' || elsewhere ? [] : await tx.requests.liveGrants(principal.id, resource)
   // Where the rules could not say how many rows, only a grant whose reviewers did can stand for it.
-  const live = decision.terms.rowCap?.needsNumber === true ? active.filter((g) => g.rowsAtMost !== undefined) : active
+  // Nor does one where a number could not be enforced: people are told that first.
+  const uncapped = input.subject.kind === 'statement' && input.subject.uncapped !== undefined && anyChanges(actions)
+  const live = active.filter((g) =>
+    uncapped
+      ? decision.terms.rowCap === undefined && g.rowsAtMost === undefined
+      : decision.terms.rowCap?.needsNumber !== true || g.rowsAtMost !== undefined,
+  )
   const acting = { principal: principal.id, resource, session: input.session, scope: decision.terms.scope, now: tx.now }
   const covered = cover(needs, live, acting)
   const rowsAtMost = fewest(covered.grants.map((g) => g.rowsAtMost))

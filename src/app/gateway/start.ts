@@ -1,6 +1,6 @@
 import type { EndReason } from '../../domain/grant/grant.ts'
 import type { GrantId, RequestId } from '../../domain/ids.ts'
-import { agreedRows } from '../../domain/request/request.ts'
+import { agreedRows, whyUncapped } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { askAfterwards } from '../requests/afterwards.ts'
 import type { Confirmed, GatewayApp, Started } from '../ports/gateway.ts'
@@ -54,7 +54,8 @@ export const start =
       await tx.requests.enterGrant(input.session, grant.id)
       if (kind === 'connect') await tx.requests.boundSession(input.session, grant.expiresAt)
       await tx.record.append(executionMoved(request, 'started'))
-      const rowCap = kind === 'statement' ? agreedRows(request) : undefined
+      // Where no number can hold, those who approved were told so.
+      const rowCap = whyUncapped(request.subject) === undefined ? agreedRows(request) : undefined
       return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt, ...(rowCap === undefined ? {} : { rowCap }) }
     })
     if (started === undefined) throw new Error('the policy in force cannot be told')

@@ -10,6 +10,7 @@ import { holdForReview, Interruptible } from './hold.ts'
 import type { HoldResult } from './hold.ts'
 import type { Bench } from './judge.ts'
 import { keepAlive } from './keep-alive.ts'
+import { COUNTS_AT_ALL, mayChangeRows, notCountedBesides, whyNotCounted } from './row-count.ts'
 import { maskSecrets } from './run.ts'
 import { estimateOf } from './settle.ts'
 import { withEstimate } from '../../app/gateway/work.ts'
@@ -56,6 +57,8 @@ export async function askPeople(
     if (!inTransaction) await desk.line.rest()
     const estimate = given[0]?.facts.estimate ?? (await estimateOf(desk, work, asked))
     const locks = inTransaction ? await locksOf(desk) : undefined
+    const uncapped = mayChangeRows(work) ? await whyUncapped(desk, asked, work) : 'it changes no rows'
+    const capped = decision.terms.rowCap !== undefined
     const parameters = asked.bind?.values ?? []
     const format = (i: number) => asked.bind?.formats[i] ?? 0
     const subject: Subject = {
@@ -65,7 +68,12 @@ export async function askPeople(
       actions: withEstimate(given, estimate),
       state: state.snapshot(inTransaction),
       ...(locks === undefined ? {} : { locks }),
-      notCovered: notCovered(work, parameters),
+      notCovered: [
+        ...notCovered(work, parameters),
+        ...(capped && uncapped !== undefined ? [`how many rows it touches (${uncapped})`] : []),
+        ...(capped && uncapped === undefined ? notCountedBesides(work, inTransaction) : []),
+      ],
+      ...(uncapped === undefined ? {} : { uncapped }),
     }
     const digest = statementDigest({
       resource,
@@ -104,6 +112,15 @@ export async function askPeople(
     stop()
     desk.wait = undefined
   }
+}
+
+/** Why no number of rows can hold; undefined where it can. */
+async function whyUncapped(desk: Desk, { protocol }: Asked, work: Work): Promise<string | undefined> {
+  const why = whyNotCounted(work)
+  const { line } = desk
+  if (why !== undefined || line.status === 'failed' || (protocol === 'simple' && line.unsynced)) return why
+  const rows = await line.ask(COUNTS_AT_ALL)
+  return rows?.[0]?.[0] === 'on' ? undefined : 'the target does not count (track_counts is off)'
 }
 
 async function locksOf(desk: Desk): Promise<LockReport | undefined> {

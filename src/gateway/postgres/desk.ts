@@ -49,6 +49,8 @@ export class Desk {
   /** A Parse that waits for the message behind it: a held Bind then has not sent even the Parse. */
   #stash: { readonly frame: Buffer; readonly expected: Expected; readonly prepared: Prepared } | undefined
   readonly #cut: (order: CutOrder) => void
+  /** What has to be looked at before the Sync that commits it. */
+  beforeSync: (() => Promise<void>) | undefined
   /** How many Syncs and Queries have gone out. */
   stretch = 0
 

@@ -7,12 +7,15 @@ import {
   decodeParse,
   FRONTEND,
 } from '../../wire/postgres/frontend.ts'
+import { beginCount, countingOf, executeCounted } from './counted-run.ts'
+import type { CountedPortal } from './counted-run.ts'
 import type { Cleared, Desk } from './desk.ts'
 import { FewMap } from './few.ts'
 import type { Bench } from './judge.ts'
 import type { Run } from './run.ts'
 import { clearAtOnce, settle } from './settle.ts'
 import type { Prepared } from './statements.ts'
+import type { Expected } from './target-line.ts'
 
 interface Portal extends Cleared {
   readonly prepared: Prepared
@@ -24,6 +27,8 @@ interface Portal extends Cleared {
   columns?: number
   readonly bench: Bench | undefined
   readonly decidedAt: number
+  /** Its rows are counted while it runs. */
+  readonly counted?: CountedPortal
 }
 /** A decision that is older is made again before Execute. */
 const FRESH_MS = 1000
@@ -134,17 +139,31 @@ export class Extended {
       if (verdict.leave !== undefined) this.#desk.run(text, verdict).finish('failed', '26000')
       return await this.#unknown('26000', name)
     }
-    this.#bound(frame, portal, prepared, verdict)
+    const counting = countingOf(verdict)
+    if (counting === undefined) {
+      this.#bound(frame, portal, prepared, verdict)
+      return undefined
+    }
+    const run = this.#desk.run(text, verdict)
+    const counted = await beginCount(this.#desk, run, counting)
+    if (counted !== undefined) this.#bound(frame, portal, prepared, verdict, { run, counted })
     return undefined
   }
 
-  #bound(frame: Buffer, name: string, prepared: Prepared, { work, decision, leave }: Cleared): void {
+  #bound(
+    frame: Buffer,
+    name: string,
+    prepared: Prepared,
+    { work, decision, leave }: Cleared,
+    begun?: { readonly run: Run; readonly counted: CountedPortal },
+  ): void {
     const desk = this.#desk
-    const run = leave === undefined ? undefined : desk.run(prepared.text, { work, decision, leave })
+    const run = begun?.run ?? (leave === undefined ? undefined : desk.run(prepared.text, { work, decision, leave }))
     const bench = desk.judge.bench()
     const before = this.#portals.get(name)
     const decidedAt = performance.now()
-    this.#portals.set(name, { prepared, bindFrame: frame, run, leave, decision, work, bench, decidedAt })
+    const portal: Portal = { prepared, bindFrame: frame, run, leave, decision, work, bench, decidedAt }
+    this.#portals.set(name, begun === undefined ? portal : { ...portal, counted: begun.counted })
     const undo = () => {
       run?.finish('failed', '25P02')
       if (before === undefined) this.#portals.delete(name)
@@ -190,13 +209,28 @@ export class Extended {
     const { work, decision, leave } = verdict
     const run = leave === undefined ? portal.run : desk.run(text, verdict)
     const bench = desk.judge.bench()
-    const decided: Portal = { ...portal, work, decision, leave, run, bench, decidedAt: performance.now() }
+    const counting = countingOf(verdict)
+    const counted = counting === undefined || run === undefined ? undefined : await beginCount(desk, run, counting)
+    if (counting !== undefined && counted === undefined) return
+    const decided: Portal = {
+      ...portal,
+      work,
+      decision,
+      leave,
+      run,
+      bench,
+      decidedAt: performance.now(),
+      ...(counted === undefined ? {} : { counted }),
+    }
     this.#portals.set(name, decided)
     return await this.#run(frame, decided)
   }
 
   #run(frame: Buffer, portal: Portal): Handled {
     if (this.#desk.mustConfirm(portal.work, 'extended')) return this.#commit(frame, portal)
+    const { counted, run } = portal
+    if (counted !== undefined && run !== undefined)
+      return executeCounted(this.#desk, run, counted, (ears, keep) => this.#send(frame, portal, { run: ears, keep }))
     this.#send(frame, portal)
     return undefined
   }
@@ -211,7 +245,7 @@ export class Extended {
     await desk.takeBack(told, 'extended')
   }
 
-  #send(frame: Buffer, portal: Portal): void {
+  #send(frame: Buffer, portal: Portal, heard?: Pick<Expected, 'run' | 'keep'>): void {
     const desk = this.#desk
     const { text } = portal.prepared
     // A row limit that was reached leaves the run open: the next Execute goes on with it.
@@ -224,6 +258,7 @@ export class Extended {
       completed: desk.reviewed.size > 0 ? desk.reviewed.watch(portal.work.effects) : undefined,
       portal,
       limited: frame.readInt32BE(frame.length - 4) > 0,
+      ...heard,
     }
     desk.forward(frame, undo === undefined ? expected : { ...expected, undo })
   }

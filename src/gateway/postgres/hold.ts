@@ -1,5 +1,6 @@
 import type { GatewayApp, HoldInput } from '../../app/ports/gateway.ts'
 import type { Estimate } from '../../domain/action.ts'
+import { fewest } from '../../domain/policy/row-cap.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import type { RequestId } from '../../domain/ids.ts'
 import type { Instant } from '../../domain/time.ts'
@@ -32,6 +33,8 @@ export interface Leave {
   readonly expiresAt: Instant
   /** It began an execution that must be finished. */
   readonly once: boolean
+  /** Rows that were agreed: more roll it back. */
+  readonly rowCap?: number
   /** Its grant ends with this run; another lives on in the session or beyond, and is watched to its end. */
   readonly single: boolean
 }
@@ -66,9 +69,11 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   if (!opened.ok) return opened.result
   if (opened.value.kind === 'covered') {
     if (wait.by !== undefined) return interrupted(wait.by, opened.value.request)
+    const { request, expiresAt, rowsAtMost } = opened.value
+    const rowCap = fewest([input.decision.terms.rowCap?.rows, rowsAtMost])
     return {
       kind: 'go',
-      leave: { request: opened.value.request, expiresAt: opened.value.expiresAt, once: false, single: false },
+      leave: { request, expiresAt, once: false, single: false, ...(rowCap === undefined ? {} : { rowCap }) },
     }
   }
   const held = opened.value
@@ -136,6 +141,7 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
       request: held.request,
       expiresAt: started.value.expiresAt,
       once: true,
+      ...(started.value.rowCap === undefined ? {} : { rowCap: started.value.rowCap }),
       single: input.decision.terms.scope === 'once',
     },
   }

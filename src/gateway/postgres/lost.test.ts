@@ -94,7 +94,10 @@ describe('a session that is cut while its target takes no other connection', () 
         const client = await rawClient(world.connection)
         client.send(encodeQuery('BEGIN; SELECT 1 FROM carts'))
         await client.until('Z')
-        const inTransaction = () => db.query("SELECT FROM pg_stat_activity WHERE state = 'idle in transaction'")
+        const inTransaction = () =>
+          db.query(
+            "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = pg_catalog.current_database()",
+          )
         expect(await inTransaction()).toHaveLength(1)
         world.app.cut({ reason: 'expired', why: 'HP-150 ended (expired)' })
         await expect.poll(inTransaction).toEqual([])

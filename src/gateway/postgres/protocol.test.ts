@@ -143,7 +143,7 @@ describe('the protocol, message by message', () => {
       expect(brief(await client.until('Z'))).toBe('1 2 C(DELETE 1) Z(I)')
     }
     expect(new Set(digests).size).toBe(2)
-    expect(world.app.finished).toEqual([
+    expect(world.app.finished).toMatchObject([
       { request: 'HP-142', outcome: 'succeeded', rows: 1 },
       { request: 'HP-143', outcome: 'succeeded', rows: 1 },
     ])

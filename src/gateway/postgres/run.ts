@@ -1,10 +1,12 @@
 import type { GatewayApp } from '../../app/ports/gateway.ts'
 import { ROLLED_BACK } from '../../domain/grant/grant.ts'
 import type { SessionId } from '../../domain/ids.ts'
+import type { Touched } from '../../domain/request/divergence.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { StatementEntry } from '../../domain/session/session.ts'
 import type { Classified } from '../../classify/postgres/shape.ts'
 import type { Leave } from './hold.ts'
+import { endsTransactions } from './row-count.ts'
 import type { RunListener } from './target-line.ts'
 import type { Work } from '../../app/gateway/work.ts'
 
@@ -47,6 +49,11 @@ export class Run implements RunListener {
   readonly #over: (run: Run, succeeded: boolean) => void
   #rows: number | undefined
   #done = false
+  #durationMicros: number | undefined
+  /** By object, where it was counted. */
+  touched: readonly Touched[] | undefined
+  /** It touched more than was agreed, and is rolled back. */
+  overCap = false
 
   #result: { readonly outcome: 'succeeded' | 'failed'; readonly sqlstate?: string } | undefined
 
@@ -76,15 +83,8 @@ export class Run implements RunListener {
   finish(outcome: 'succeeded' | 'failed' | 'cut', sqlstate?: string): void {
     if (this.#done) return
     this.#done = true
-    record(
-      this.#app,
-      this.#of,
-      this.#at,
-      Math.round((performance.now() - this.#began) * 1000),
-      outcome,
-      this.#rows,
-      sqlstate,
-    )
+    this.#durationMicros = Math.round((performance.now() - this.#began) * 1000)
+    record(this.#app, this.#of, this.#at, this.#durationMicros, outcome, this.#rows, sqlstate)
     // Cut while it ran: nobody knows whether the target did it, and the end of the session says so.
     if (outcome !== 'cut') this.#result = { outcome, ...(sqlstate === undefined ? {} : { sqlstate }) }
     this.#over(this, outcome === 'succeeded')
@@ -98,9 +98,14 @@ export class Run implements RunListener {
     const { leave } = this.#of
     if (leave?.once !== true || this.#result === undefined) return Promise.resolve()
     const undone = !kept && this.#result.outcome === 'succeeded'
+    const end = undone ? { outcome: 'failed' as const, sqlstate: ROLLED_BACK } : this.#result
     const result = {
-      ...(undone ? { outcome: 'failed' as const, sqlstate: ROLLED_BACK } : this.#result),
+      ...end,
       ...(this.#rows === undefined ? {} : { rows: this.#rows }),
+      ...(this.#durationMicros === undefined ? {} : { durationMicros: this.#durationMicros }),
+      ...(this.touched === undefined ? {} : { touched: this.touched }),
+      ...(this.overCap ? { overCap: true as const } : {}),
+      ...(end.outcome === 'failed' && !undone && endsTransactions(this.#of.work) ? { partly: true as const } : {}),
     }
     this.#result = undefined
     // A grant whose end cannot be recorded ends with its session, or at its time.

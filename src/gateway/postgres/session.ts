@@ -7,14 +7,16 @@ import type { Piece, Violation } from '../../wire/postgres/frame.ts'
 import { clientLimits, decodeQuery, FRONTEND, TERMINATE } from '../../wire/postgres/frontend.ts'
 import { bury } from './bury.ts'
 import { atDeadline } from './deadline.ts'
+import { countingOf, runCountedQuery } from './counted-run.ts'
 import { Desk } from './desk.ts'
 import type { Cleared } from './desk.ts'
 import { Extended } from './extended.ts'
 import type { Handled } from './extended.ts'
 import { Outbox } from './outbox.ts'
 import type { SessionParts } from './session-parts.ts'
-import { clearAtOnce, settle } from './settle.ts'
+import { clearAtOnce, settle, SYNC_FIRST } from './settle.ts'
 import { TargetLine } from './target-line.ts'
+import type { Keep, RunListener } from './target-line.ts'
 import { fatal, notUnderstood } from './told.ts'
 
 /*
@@ -68,6 +70,7 @@ export class GatewaySession {
         if (wrong !== undefined) this.#end('failed', fatal('0A000', wrong))
       },
       ready: (status, failed) => {
+        if (status === 'idle') this.#desk.beforeSync = undefined
         if (status === 'idle') of.state.transactionOver(this.#line.quiet)
         if (status === 'idle' && this.#line.quiet) this.#extended.transactionOver()
         if (this.#desk.reviewed.size > 0) this.#desk.reviewed.ready(status === 'idle', failed)
@@ -231,9 +234,12 @@ export class GatewaySession {
 
   /** It commits what was done under a review. */
   async #syncLater(frame: Buffer): Promise<void> {
-    const told = await this.#desk.confirm()
-    if (told !== undefined) await this.#desk.refuse(told, 'extended', true)
-    if (!this.#desk.ended) this.#sync(frame)
+    const desk = this.#desk
+    await desk.line.drain()
+    if (!desk.ended && !desk.line.skipping) await desk.beforeSync?.()
+    const told = await desk.confirm()
+    if (told !== undefined) await desk.refuse(told, 'extended', true)
+    if (!desk.ended) this.#sync(frame)
   }
 
   /** The Parse that waits is decided; then what came behind it. */
@@ -283,7 +289,18 @@ export class GatewaySession {
     if (verdict.kind === 'refused') await this.#desk.refuse(verdict.told, 'simple', true)
     if (verdict.kind !== 'go') return
     if (this.#desk.mustConfirm(verdict.work, 'simple')) return await this.#commitQuery(frame, text, verdict)
-    this.#runQuery(frame, text, verdict)
+    const counting = countingOf(verdict)
+    if (counting === undefined) return this.#runQuery(frame, text, verdict)
+    // A question inside an open pipeline makes it a transaction block, which a simple query then does not end.
+    if (this.#line.unsynced && counting.cap === undefined) return this.#runQuery(frame, text, verdict)
+    if (this.#line.unsynced) {
+      const told = notUnderstood(SYNC_FIRST)
+      this.#desk.refused(text, verdict, told)
+      return await this.#desk.refuse(told, 'simple', true)
+    }
+    await runCountedQuery(this.#desk, text, verdict, counting, (run, keep) => {
+      this.#sendQuery(frame, text, verdict, { run, keep })
+    })
   }
 
   /** It commits what was done under a review. */
@@ -297,12 +314,20 @@ export class GatewaySession {
   }
 
   #runQuery(frame: Buffer, text: string, cleared: Cleared): void {
-    const run = this.#desk.run(text, cleared)
+    this.#sendQuery(frame, text, cleared, { run: this.#desk.run(text, cleared) })
+  }
+
+  #sendQuery(
+    frame: Buffer,
+    text: string,
+    cleared: Cleared,
+    heard: { readonly run: RunListener; readonly keep?: Keep },
+  ): void {
     this.#extended.discardUnnamed()
     const undo = this.#desk.follow(cleared.work, text)
     const { reviewed } = this.#desk
     const completed = reviewed.size > 0 ? reviewed.watch(cleared.work.effects) : undefined
-    const expected = { kind: 'query' as const, run, copies: cleared.work.copies, completed }
+    const expected = { kind: 'query' as const, copies: cleared.work.copies, completed, ...heard }
     this.#line.send(frame, undo === undefined ? expected : { ...expected, undo })
     this.#desk.stretch += 1
   }

@@ -22,7 +22,7 @@ export type Verdict =
   | { readonly kind: 'gone' }
 
 const GONE: Verdict = { kind: 'gone' }
-const SYNC_FIRST = 'a simple query inside a pipeline is not understood here; send Sync first'
+export const SYNC_FIRST = 'a simple query inside a pipeline is not understood here; send Sync first'
 
 const END_FIRST =
   'what stands behind the end of a transaction that changed what names mean is not understood here; send the end by itself'

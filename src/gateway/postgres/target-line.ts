@@ -37,10 +37,18 @@ export interface RunListener {
   ended(how: 'succeeded' | 'failed' | 'suspended', sqlstate?: string): void
 }
 
+/** Keeps the end of an answer from the client until it is known to stand. */
+export interface Keep {
+  /** The last CommandComplete or EmptyQueryResponse. What the client is not told otherwise, it is told with this. */
+  frame: Buffer | undefined
+}
+
 /** One answer that the target owes, in the order of what was sent. */
 export interface Expected {
   readonly kind: 'parse' | 'bind' | 'close' | 'describe' | 'execute' | 'query' | 'sync'
   readonly run?: RunListener
+  /** The end of it is kept: the last completion, and that the target is ready. */
+  readonly keep?: Keep | undefined
   /** A question of the gateway's own: the client sees nothing of the answer. */
   readonly hidden?: Hidden
   /** The client reads this in place of the target's error. */
@@ -196,12 +204,24 @@ export class TargetLine {
   /**
    * Ask the target something on the client's own connection, unseen by it. Only when drained and not `failed`.
    * Undefined when it could not be had.
+   * @param open leave the implicit transaction open, which the client's own Sync then ends.
+   * @param refused told the target's error.
    */
-  async ask(sql: string): Promise<readonly (readonly (string | null)[])[] | undefined> {
+  async ask(
+    sql: string,
+    open = false,
+    refused?: (error: Buffer) => void,
+  ): Promise<readonly (readonly (string | null)[])[] | undefined> {
     const found: (readonly (string | null)[])[] = []
     this.#rowBytes = 0
     let failed = false
-    const hidden: Hidden = { row: (values) => void found.push(values), failed: () => void (failed = true) }
+    const hidden: Hidden = {
+      row: (values) => void found.push(values),
+      failed: (frame) => {
+        failed = true
+        refused?.(Buffer.from(frame))
+      },
+    }
     const within = this.unsynced
     // One that failed was left behind.
     this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
@@ -211,9 +231,21 @@ export class TargetLine {
     this.send(encodeClose('portal', OWN), { kind: 'close', hidden })
     this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
     // INVARIANT: a Sync would commit an implicit transaction that the client has not finished.
-    if (!within) this.send(SYNC, { kind: 'sync', hidden })
+    if (!within && !open) this.send(SYNC, { kind: 'sync', hidden })
     await this.drain()
     return failed || this.#ended ? undefined : found
+  }
+
+  /**
+   * Have the target do something, unseen by the client; it discards the unnamed statement, as every simple query does.
+   * Answers the target's error, ready for the client; undefined when it is done, or the target has left. Only when drained.
+   */
+  async say(sql: string): Promise<Buffer | undefined> {
+    let error: Buffer | undefined
+    const hidden: Hidden = { failed: (frame) => void (error = Buffer.from(frame)) }
+    this.send(encodeQuery(sql), { kind: 'query', hidden })
+    await this.drain()
+    return error
   }
 
   /**
@@ -450,13 +482,25 @@ export class TargetLine {
       default:
         return 'a message of an unexpected type'
     }
-    if (shown) this.#hooks.pass(piece)
+    if (shown && head.keep === undefined) this.#hooks.pass(piece)
+    else if (shown && head.keep !== undefined) this.#keep(piece, head.keep)
     if (consumed) {
       this.#shift()
       head.done?.()
       if (head.copies === true) this.copy = 'none'
     }
     return undefined
+  }
+
+  /** Only what is last is kept: a completion with more behind it goes on as it came. */
+  #keep(piece: Piece, keep: Keep): void {
+    this.#letGo(keep)
+    if (piece.tag === BACKEND.CommandComplete || piece.tag === BACKEND.EmptyQuery) keep.frame = Buffer.from(piece.bytes)
+    else this.#hooks.pass(piece)
+  }
+  #letGo(keep: Keep): void {
+    if (keep.frame !== undefined) this.#hooks.deliver(keep.frame)
+    keep.frame = undefined
   }
 
   #fail(frame: Buffer, head: Expected | undefined): string | undefined {
@@ -477,6 +521,7 @@ export class TargetLine {
       this.#hooks.deliver(frame)
       return undefined
     }
+    if (head.keep !== undefined) this.#letGo(head.keep)
     if (head.kind === 'sync') this.#hooks.deliver(frame) // a deferred constraint, at the commit that Sync is
     else if (head.hidden !== undefined) head.hidden.failed?.(frame, fields)
     else this.#hooks.deliver(head.instead ?? frame)
@@ -515,7 +560,7 @@ export class TargetLine {
     if (head.copies === true) this.copy = 'none'
     if (head.kind === 'query') head.run?.ended('succeeded')
     head.done?.()
-    if (head.hidden === undefined) this.#hooks.pass(piece)
+    if (head.hidden === undefined && head.keep === undefined) this.#hooks.pass(piece)
     this.#hooks.ready(status, failed)
     return undefined
   }

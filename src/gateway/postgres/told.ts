@@ -1,5 +1,7 @@
 import { ROLLED_BACK } from '../../domain/grant/grant.ts'
 import type { PrincipalId } from '../../domain/ids.ts'
+import { rowsTouched } from '../../domain/request/divergence.ts'
+import type { Touched } from '../../domain/request/divergence.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { requirementWords } from '../../domain/request/requirement-words.ts'
@@ -133,6 +135,33 @@ export const failure = (what: string): Told => ({
   code: '58000',
   message: `${what} (failure); nothing reached the database`,
 })
+
+/** SQLSTATE 54000: a limit was passed (PostgreSQL's program_limit_exceeded). No driver tries that again by itself. */
+export const overCap = (request: string, touched: readonly Touched[], agreed: number): Told => ({
+  severity: 'ERROR',
+  code: '54000',
+  message: `${request} would have touched ${count(rowsTouched(touched))}, ${agreed.toLocaleString('en-US')} ${agreed === 1 ? 'was' : 'were'} agreed; rolled back`,
+  detail: touched
+    .map(({ object, inserted, updated, deleted }) => {
+      const parts = Object.entries({ inserted, updated, deleted }).filter(([, rows]) => rows > 0)
+      return `${oneLine(object)}: ${parts.map(([what, rows]) => `${rows.toLocaleString('en-US')} ${what}`).join(', ')}`
+    })
+    .join('; '),
+  hint: 'Change fewer rows, or ask again: whoever reviews it may agree to more where policy lets them.',
+})
+const count = (rows: number): string => `${rows.toLocaleString('en-US')} ${rows === 1 ? 'row' : 'rows'}`
+
+/** I7: a number was agreed, and nobody can say whether it holds. */
+export const countInDoubt: Told = {
+  severity: 'ERROR',
+  code: '58000',
+  message: 'the rows it touches could not be counted (failure); nothing of it was kept',
+}
+export const cancelledWhileCounting: Told = {
+  severity: 'ERROR',
+  code: '57014',
+  message: 'canceled while its rows were being counted; rolled back',
+}
 
 /** The approval that something in the transaction ran under is over. */
 export const endedBeforeCommit = (request: string, why: string): Told => ({
