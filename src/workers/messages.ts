@@ -6,7 +6,7 @@ export type ToWorker =
   | { readonly kind: 'stop' }
 
 export interface StartOrder {
-  /** Counts from 0; part of the cancel keys that it issues. */
+  /** Counts from 0. */
   readonly worker: number
   readonly databaseUrl: string
   readonly dataDir: string

@@ -84,7 +84,7 @@ export function forkWorkers(count: number, log: Logger): Workers {
           break
         }
         case 'cancel':
-          tell(workers[message.pid >>> 24], message)
+          for (const other of workers) if (other !== worker) tell(other, message)
           break
         case 'counts':
           worker.counts = message

@@ -75,7 +75,7 @@ export interface Gateway {
 export async function startPostgresGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = { ...GATEWAY_LIMITS, ...options.limits }
   const tls = createSecureContext({ minVersion: 'TLSv1.2', ...options.tls })
-  const keys = new CancelKeys(options.shared?.worker, options.shared?.elsewhere)
+  const keys = new CancelKeys(options.shared?.elsewhere)
   const nearby = new LocalSockets(options.ownSocketFolders)
   const closing = new AbortController()
   const guests = new Set<Promise<void>>()
@@ -136,7 +136,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => sockets.size,
-    cancel: (pid, secret) => void keys.use(pid, secret),
+    cancel: (pid, secret) => void keys.use(pid, secret, true),
     async close() {
       closing.abort()
       if (server.listening) server.close()

@@ -243,6 +243,16 @@ describe('the protocol, message by message', () => {
     expect(await ask('SELECT 1')).toBe('T D(1) C(SELECT 1) Z(I)')
   })
 
+  it('tells a client the process id of its own backend', async () => {
+    world.app.rule = () => 'allow'
+    client.send(encodeQuery('SELECT pg_backend_pid()'))
+    expect(brief(await client.until('Z'))).toContain(`D(${client.key.pid})`)
+    await ask('LISTEN news')
+    client.send(encodeQuery('NOTIFY news'))
+    const notified = (await client.until('Z')).find(({ type }) => type === 'A')
+    expect(notified?.bytes.readInt32BE(5)).toBe(client.key.pid)
+  })
+
   it('59: a cancel with a wrong key does nothing; with the right one it withdraws', async () => {
     hold('delete')
     const next = world.app.nextHold()

@@ -87,7 +87,7 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
       await parts.app.attachBackend(admitted.session, backend)
       watch = await parts.catalogue.watch(target, admitted.database)
       if (gone.by !== undefined) throw new Gone()
-      const cancelKey = parts.keys.issue(guest.minor, () => running?.cancel())
+      const cancelKey = parts.keys.issue(guest.minor, backend.pid, () => running?.cancel())
       try {
         running = new GatewaySession({
           ...parts,
