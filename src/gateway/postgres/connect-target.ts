@@ -212,7 +212,10 @@ async function encrypt(raw: Socket, target: OpenTarget, signal: AbortSignal): Pr
   }
   if (target.direct === true && secured.alpnProtocol !== 'postgresql') {
     secured.destroy()
-    throw new Unreachable('08001', 'the target did not say inside TLS that it speaks PostgreSQL (sslnegotiation=direct)')
+    throw new Unreachable(
+      '08001',
+      'the target did not say inside TLS that it speaks PostgreSQL (sslnegotiation=direct)',
+    )
   }
   return secured
 }
@@ -285,7 +288,13 @@ async function signIn(
   const pid = Number(identity?.[0])
   const startedAt = identity?.[1]
   const server = identity?.[2]
-  if (!Number.isSafeInteger(pid) || pid <= 0 || typeof startedAt !== 'string' || typeof server !== 'string' || state === undefined) {
+  if (
+    !Number.isSafeInteger(pid) ||
+    pid <= 0 ||
+    typeof startedAt !== 'string' ||
+    typeof server !== 'string' ||
+    state === undefined
+  ) {
     throw new Unreachable('08P01', 'the target did not say who the session is')
   }
   return { socket, backend: { pid, startedAt }, key, parameters, state, server }
