@@ -108,6 +108,15 @@ function renderStatement(cli: Cli, subject: Statement): string {
             ),
       ],
       [
+        'run',
+        subject.run === undefined
+          ? undefined
+          : cli.paint(
+              'yellow',
+              `${subject.run.join(', ')}: whatever else the session does with these goes on without asking, until it ends`,
+            ),
+      ],
+      [
         'not covered',
         subject.notCovered
           .map((one) => cli.paint('yellow', `${oneLine(one)}: what you approve does not bind it`))

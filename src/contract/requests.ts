@@ -86,6 +86,10 @@ export const Subject = z
       locks: z
         .object({ held: z.array(z.object({ object: z.string(), mode: z.string() })), waiters: z.int() })
         .optional(),
+      run: z
+        .array(AnyVerb)
+        .optional()
+        .meta({ description: 'A declared run: an approval lets the session go on with these verbs until it ends' }),
       notCovered: z.array(z.string()).meta({ description: 'What no digest can cover, told to the approver' }),
       uncapped: z.string().optional().meta({ description: 'Why no number of rows can be enforced on it' }),
     }),

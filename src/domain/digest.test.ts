@@ -48,6 +48,8 @@ describe('statement digest', () => {
       { ...base, parameters: [{ format: 0, bytes: utf8.encode('2') }] },
       { ...base, parameterTypes: [20] },
       { ...base, rowLimit: 1 },
+      { ...base, run: ['write'] },
+      { ...base, run: ['delete', 'write'] },
       ...(
         [
           { database: 'other' },

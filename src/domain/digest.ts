@@ -38,6 +38,8 @@ export interface StatementIdentity {
   readonly parameters: readonly BoundParameter[]
   /** The parameter types that Parse declared (OIDs), which choose the function or operator that runs. */
   readonly parameterTypes: readonly number[]
+  /** The verbs of a declared run that an approval also covers. */
+  readonly run?: readonly string[]
   /** The row limit of Execute; 0 for all. */
   readonly rowLimit?: number
   readonly state: SessionState
@@ -60,6 +62,7 @@ export function statementDigest(of: StatementIdentity): Digest {
     parameters: of.parameters.map((p) => ({ format: p.format, value: p.bytes === null ? null : bytes(p.bytes) })),
     parameterTypes: of.parameterTypes,
     rowLimit: of.rowLimit ?? 0,
+    ...(of.run === undefined ? {} : { run: [...of.run].sort() }),
     state: {
       database: of.state.database,
       role: of.state.role,

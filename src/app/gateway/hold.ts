@@ -43,6 +43,7 @@ const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({
   ...(sponsor === undefined ? {} : { sponsor }),
 })
 const anyChanges = (actions: readonly Action[]): boolean => actions.some((a) => changesRows(a.verb))
+const runOf = ({ subject }: HoldInput): readonly Verb[] => (subject.kind === 'statement' ? (subject.run ?? []) : [])
 const verbsOf = (actions: readonly Action[]): readonly Verb[] => [...new Set(actions.map((a) => a.verb))]
 
 function inPolicy<T>(
@@ -80,8 +81,13 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
   const actions = actionsOf(input)
   const requirements = openRequirements(decision.requirements, asking, snapshot)
   const askedBy = verbsByKey(scope, actions, context)
-  const every = verbsOf(actions)
-  const needs: Need[] = requirements.map((r) => ({ requirement: r, verbs: askedBy.get(r.key) ?? every }))
+  const run = runOf(input)
+  const every = [...new Set([...verbsOf(actions), ...run])]
+  // Which verbs of a run asked for what is not told apart: a grant must name them all.
+  const needs: Need[] = requirements.map((r) => ({
+    requirement: r,
+    verbs: run.length > 0 ? every : (askedBy.get(r.key) ?? every),
+  }))
 
   // A window was shown to its reviewers as one on the profile's own database; another one on the same server is not it.
   const elsewhere = (databaseOf(input.subject) ?? scope.profile.target.database) !== scope.profile.target.database
@@ -124,7 +130,7 @@ async function openHold(
 ): Promise<HoldOpened> {
   const { principal, resource, decision } = input
   const asking = askingOf(principal)
-  const every = verbsOf(actionsOf(input))
+  const every: readonly Verb[] = [...verbsOf(actionsOf(input)), ...runOf(input)]
   const rowCap = strictestCap([decision.terms.rowCap, rowsAtMost === undefined ? undefined : { rows: rowsAtMost }])
   const wait = Math.min(decision.terms.timeout, input.waitAtMostMs ?? decision.terms.timeout)
   const request = await openRequest(

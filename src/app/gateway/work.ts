@@ -3,7 +3,9 @@ import type { Action, Context, Estimate } from '../../domain/action.ts'
 import type { ResourceName } from '../../domain/ids.ts'
 import { combine } from '../../domain/policy/combine.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
+import { readRun } from '../../domain/policy/run.ts'
 import type { DecisionScope } from '../../domain/policy/snapshot.ts'
+import { NAMED_VERBS } from '../../domain/verb.ts'
 import type { Verb } from '../../domain/verb.ts'
 
 /** One client message, ready to be decided: what it does, and what must be watched when it runs. */
@@ -231,6 +233,9 @@ function refusedEffect(effect: SessionEffect): string | undefined {
   const value = effect.value.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
   if ((name === 'client_encoding' || name === 'names') && !['utf8', 'unicode'].includes(value)) {
     return 'client_encoding other than UTF8 is not understood here'
+  }
+  if (name === 'holdpoint.run' && effect.value !== '' && readRun(effect.value) === undefined) {
+    return `holdpoint.run names the verbs of the run: ${NAMED_VERBS.filter((verb) => verb !== 'connect').join(', ')}`
   }
   if (name === 'standard_conforming_strings' && !['on', 'true', 'yes', '1', 't', 'y'].includes(value)) {
     return 'standard_conforming_strings = off is not understood here'

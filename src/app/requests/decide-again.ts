@@ -19,7 +19,10 @@ function decideAgain(request: AccessRequest, basis: Basis, snapshot: Snapshot, n
   const { subject } = request
   switch (subject.kind) {
     case 'statement':
-      return combine(subject.actions.map((action) => scope.decide(action, context)))
+      return combine([
+        ...subject.actions.map((action) => scope.decide(action, context)),
+        ...(subject.run === undefined ? [] : [decideWindow(scope, subject.run, context)]),
+      ])
     case 'connect':
       return scope.decide(connectAction(request), context)
     case 'window':

@@ -67,6 +67,7 @@ const HARMLESS: ReadonlySet<string> = new Set([
   ...MAKING,
   ...FOLLOWED,
   'holdpoint.reason',
+  'holdpoint.run',
 ])
 
 /** Whether SET, RESET or set_config of this parameter is `connect`; every other one is `admin`. Case does not matter. */

@@ -50,7 +50,8 @@ export function provision(
 export function scopeFor(subject: AccessRequest['subject'], widest: Scope): Scope {
   switch (subject.kind) {
     case 'statement':
-      return widest === 'session' ? 'session' : 'once'
+      // A declared run asks for less than the window that the rules would let it ask for.
+      return widest === 'session' || (widest === 'window' && subject.run !== undefined) ? 'session' : 'once'
     case 'connect':
       return 'session'
     case 'window':

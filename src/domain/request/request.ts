@@ -45,6 +45,8 @@ export type Subject =
       readonly actions: readonly Action[]
       readonly state: SessionState
       readonly locks?: LockReport
+      /** The declared run that an approval lets go on by itself, with these verbs, until the session ends. */
+      readonly run?: readonly NamedVerb[]
       /** What no digest can cover, told to the approver: `the rows that COPY FROM STDIN will send`. */
       readonly notCovered: readonly string[]
       /** Why no number of rows can be enforced on it, in words. */

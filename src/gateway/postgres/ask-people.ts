@@ -3,6 +3,7 @@ import type { Action } from '../../domain/action.ts'
 import { statementDigest } from '../../domain/digest.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { LockReport, ShownParameter, Subject } from '../../domain/request/request.ts'
+import { decideRun } from '../../domain/policy/run.ts'
 import { readBinary } from '../../wire/postgres/binary-values.ts'
 import type { Bind } from '../../wire/postgres/frontend.ts'
 import type { Desk, Protocol } from './desk.ts'
@@ -33,10 +34,12 @@ export async function askPeople(
   asked: Asked,
   work: Work,
   given: readonly Action[],
-  decision: Extract<Decision, { outcome: 'hold' }>,
+  alone: Extract<Decision, { outcome: 'hold' }>,
   bench: Bench,
 ): Promise<HoldResult> {
   const { app, principal, resource, session, state } = desk.of
+  const run = state.run && decideRun(bench.scope, state.run, { actions: given, decision: alone }, desk.judge.context())
+  const decision = run?.decision ?? alone
   if (decision.terms.reasonRequired && state.reason === undefined) {
     return {
       kind: 'refused',
@@ -68,8 +71,10 @@ export async function askPeople(
       actions: withEstimate(given, estimate),
       state: state.snapshot(inTransaction),
       ...(locks === undefined ? {} : { locks }),
+      ...(run === undefined ? {} : { run: run.verbs }),
       notCovered: [
         ...notCovered(work, parameters),
+        ...(run === undefined ? [] : [`the other statements of the run (${run.verbs.join(', ')})`]),
         ...(capped && uncapped !== undefined ? [`how many rows it touches (${uncapped})`] : []),
         ...(capped && uncapped === undefined ? notCountedBesides(work, inTransaction) : []),
       ],
@@ -83,6 +88,7 @@ export async function askPeople(
       parameters: parameters.map((bytes, i) => ({ format: format(i), bytes })),
       parameterTypes: asked.types,
       state: subject.state,
+      ...(run === undefined ? {} : { run: run.verbs }),
     })
     if (desk.ended) return { kind: 'gone' }
     return await holdForReview({
@@ -101,6 +107,7 @@ export async function askPeople(
       },
       snapshot: bench.snapshot,
       because: work.because,
+      run: run?.verbs,
       estimate,
       timeZone: state.timeZone,
       kind: 'statement',

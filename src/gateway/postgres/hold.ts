@@ -3,6 +3,7 @@ import type { Estimate } from '../../domain/action.ts'
 import { fewest } from '../../domain/policy/row-cap.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import type { RequestId } from '../../domain/ids.ts'
+import type { NamedVerb } from '../../domain/verb.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
 import { deniedBy, failure, heldNotice, notice, roughly, timedOut, withdrawn } from './told.ts'
@@ -52,6 +53,8 @@ export interface HoldAsk {
   readonly snapshot: Snapshot
   readonly because: string | undefined
   readonly estimate: Estimate | undefined
+  /** The verbs of the declared run that the approval would also cover. */
+  readonly run?: readonly NamedVerb[] | undefined
   readonly timeZone: string
   readonly kind: 'statement' | 'connect'
   readonly wait: Interruptible

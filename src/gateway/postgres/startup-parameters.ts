@@ -1,3 +1,4 @@
+import { readRun } from '../../domain/policy/run.ts'
 import { isHarmlessSetting } from '../../classify/postgres/settings.ts'
 
 /*
@@ -57,6 +58,8 @@ export function readStartup(parameters: ReadonlyMap<string, string>): StartupRea
     if (key === 'holdpoint.reason') reason = value
     else if (!isHarmlessSetting(key) || NOT_WHEN_CONNECTING.has(key)) {
       return no('0A000', `the parameter "${printable(name)}" may not be set when connecting through this gateway`)
+    } else if (key === 'holdpoint.run' && readRun(value) === undefined) {
+      return no('22023', 'holdpoint.run names verbs, such as "schema, write"')
     } else if (key === 'client_encoding') {
       if (!/^["']?(utf-?8|unicode)["']?$/i.test(value))
         return no('0A000', 'client_encoding other than UTF8 is not understood here')

@@ -1,5 +1,7 @@
 import type { SessionEffect, TargetCatalogue } from '../../classify/postgres/shape.ts'
 import type { SessionState } from '../../domain/request/request.ts'
+import { readRun } from '../../domain/policy/run.ts'
+import type { NamedVerb } from '../../domain/verb.ts'
 import { MEANINGFUL_SETTINGS } from '../../domain/request/session-settings.ts'
 
 /** Parameters whose value gives a statement its meaning, and which the target does not always report by itself. */
@@ -7,7 +9,7 @@ const MEANINGFUL = new Set(['search_path', 'role', 'session_authorization'])
 
 /**
  * Everything that gives a text its meaning, asked in one row. Names and operators are qualified: the session's own
- * search path may hide any of them. The last column asks nothing: RESET ALL and DISCARD ALL take back what
+ * search path may hide any of them. The last but one asks nothing: RESET ALL and DISCARD ALL take back what
  * connect-target.ts has set, by which the server ends what runs when this process has died.
  */
 export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), current_user::pg_catalog.text,
@@ -30,7 +32,8 @@ export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), cu
  (SELECT pg_catalog.json_object_agg(n, pg_catalog.current_setting(n, true)) FROM pg_catalog.unnest('{${Object.keys(MEANINGFUL_SETTINGS).join(',')}}'::pg_catalog.text[]) n)::pg_catalog.text,
  CASE WHEN pg_catalog.current_setting('client_connection_check_interval') OPERATOR(pg_catalog.=) '0'
    AND pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'
-   THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END`
+   THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END,
+ pg_catalog.current_setting('holdpoint.run', true)`
 
 /**
  * What a target reports by itself when it changes, whoever changed it: who one is there, what names mean (from 18 on),
@@ -65,6 +68,8 @@ export class TargetState {
   reason: string | undefined
   /** `MEANINGFUL_SETTINGS`, as last read. */
   settings: Readonly<Record<string, string>> = {}
+  /** The verbs of the run that the client has declared. */
+  run: readonly NamedVerb[] | undefined
   /** Must be read again before the next statement is decided. */
   stale = true
   /** Settings that no name depends on may be others: must be read again before anything is shown to people. */
@@ -138,6 +143,9 @@ export class TargetState {
           this.reason = effect.value === '' ? undefined : effect.value
           if (effect.value === undefined) this.stale = true
         }
+        if (effect.name.toLowerCase() === 'holdpoint.run') {
+          this.run = effect.value === undefined ? undefined : readRun(effect.value)
+        }
         if (MEANINGFUL.has(effect.name.toLowerCase())) {
           this.stale = true
           this.#meaningInside = true
@@ -207,7 +215,7 @@ export class TargetState {
 
   /** Takes in the one row of STATE_QUERY. False when it is not what was asked for. */
   read(row: readonly (string | null)[] | undefined, inTransaction: boolean): boolean {
-    const [searchPath, role, encoding, timeZone, strings, reason, objects, code, , settings] = row ?? []
+    const [searchPath, role, encoding, timeZone, strings, reason, objects, code, , settings, , run] = row ?? []
     if (typeof searchPath !== 'string' || typeof role !== 'string' || typeof encoding !== 'string') return false
     if (typeof timeZone !== 'string' || typeof strings !== 'string' || typeof objects !== 'string') return false
     this.searchPath = searchPath
@@ -224,6 +232,7 @@ export class TargetState {
     this.temporaryObjects = names.map(String)
     this.temporaryCode = code !== 'false'
     if (typeof reason === 'string' && reason !== '') this.reason = reason
+    this.run = typeof run === 'string' ? readRun(run) : undefined
     this.stale = false
     this.unsure = false
     if (!inTransaction) {

@@ -5,6 +5,7 @@ import type { Touched } from '../../domain/request/divergence.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import { requirementWords } from '../../domain/request/requirement-words.ts'
+import type { NamedVerb } from '../../domain/verb.ts'
 import type { Estimate } from '../../domain/action.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
 import type { HoldOpened } from '../../app/ports/gateway.ts'
@@ -61,6 +62,7 @@ export function heldNotice(
   of: {
     readonly because: string | undefined
     readonly estimate: Estimate | undefined
+    readonly run?: readonly NamedVerb[] | undefined
     readonly timeZone: string
     readonly snapshot: Snapshot
     readonly expiresAt: number
@@ -79,7 +81,7 @@ export function heldNotice(
     severity: 'NOTICE',
     code: '00000',
     message: `held ${opened.request}: needs ${needed} (${why(decision, of.because)})${unanswerable} ${opened.url}`,
-    detail: `${rows}Expires ${clock(of.expiresAt, of.timeZone)}.${told}`,
+    detail: `${rows}${of.run === undefined ? '' : `For the run: ${of.run.join(', ')}, until the session ends. `}Expires ${clock(of.expiresAt, of.timeZone)}.${told}`,
     hint:
       of.kind === 'statement'
         ? "Ctrl-C withdraws. SET holdpoint.reason = '...' before the statement tells them why."

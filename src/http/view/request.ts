@@ -124,6 +124,7 @@ const statementSubject = (subject: StatementSubject): StatementView =>
       settings: subject.state.settings === undefined ? undefined : { ...subject.state.settings },
     }),
     locks: subject.locks === undefined ? undefined : { held: [...subject.locks.held], waiters: subject.locks.waiters },
+    run: subject.run === undefined ? undefined : [...subject.run],
     notCovered: [...subject.notCovered],
     uncapped: subject.uncapped,
   })
