@@ -9,7 +9,7 @@ import type { TestDatabase } from '../../../test/support/database.ts'
 import { gatewayWorld } from '../../../test/support/gateway-world.ts'
 import type { GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { rawClient } from '../../../test/support/raw-client.ts'
-import { decodeFields } from '../../wire/postgres/backend.ts'
+import { decodeFields, decodeNegotiate } from '../../wire/postgres/backend.ts'
 import { encodeQuery } from '../../wire/postgres/frontend.ts'
 import { encodeSslRequest, encodeStartup } from '../../wire/postgres/startup.ts'
 
@@ -126,13 +126,69 @@ describe('before a client is known', () => {
     await expect.poll(() => world.gateway.connections()).toBe(0)
   })
 
-  it('answers a newer minor version and unknown protocol options with what is spoken', async () => {
-    const newer = startup([['_pq_.wonder', '1']])
-    newer.writeUInt32BE((3 << 16) | 9, 4)
-    const answer = (await speak(newer)).toString('latin1')
-    expect(answer.slice(5, 26)).toBe('\0\x03\0\x02\0\0\0\x01_pq_.wonder\0R')
-    const old = startup()
-    expect((await speak(old)).subarray(0, 1).toString()).toBe('R')
+  it('whoever opens connections and says nothing keeps nobody out, and those who are inside stay', async () => {
+    const limits = { signingIn: 3, signInMs: 60_000 }
+    const full = await gatewayWorld({ ...db.target, sslmode: 'disable' }, { limits })
+    const inside = await rawClient(full.connection)
+    const half = [Buffer.alloc(0), startup().subarray(0, 5), startup(), encodeSslRequest(), Buffer.from([0x16, 3, 1])]
+    const sockets = half.map((bytes) => {
+      const socket = connect(full.gateway.port, '127.0.0.1').on('error', () => undefined)
+      socket.write(bytes)
+      return socket.resume()
+    })
+    const come = () =>
+      rawClient(full.connection).then(
+        (client) => {
+          client.close()
+          return 'in'
+        },
+        (fault: Error) => fault.message,
+      )
+    await expect.poll(come, { timeout: 10_000 }).toBe('in')
+    inside.send(encodeQuery('SELECT 1'))
+    await inside.until('Z')
+    inside.close()
+    for (const socket of sockets) socket.destroy()
+    await full.close()
+  })
+
+  it('answers newer minor versions and unknown options as PostgreSQL 18 does', async () => {
+    // SendNegotiateProtocolVersion: the version asked for, where it is one that is spoken.
+    const cases: readonly (readonly [number, readonly string[], number | undefined])[] = [
+      [0, [], undefined],
+      [1, [], undefined],
+      [2, [], undefined],
+      [3, [], 2],
+      [9999, ['_pq_.test_protocol_negotiation'], 2],
+      [0xffff, [], 2],
+      [0, ['_pq_.wonder'], 0],
+      [1, ['_pq_.wonder', '_pq_.'], 1],
+      [2, ['_pq_.wonder'], 2],
+    ]
+    const tried = cases.map(async ([minor, options, expected]) => {
+      const parameters = [['user', 'ana'], ['database', 'shop-db'], ...options.map((name) => [name, 'x'])] as const
+      const answer = await speak(encodeStartup(parameters as readonly (readonly [string, string])[], minor))
+      const negotiated = answer.toString('latin1', 0, 1) === 'v'
+      const length = negotiated ? answer.readUInt32BE(1) + 1 : 0
+      expect([minor, negotiated ? decodeNegotiate(answer.subarray(0, length)) : undefined]).toEqual([
+        minor,
+        expected === undefined ? undefined : { minor: expected, unknown: options },
+      ])
+      expect(answer.toString('latin1', length)).toMatch(/^R[^]*SCRAM-SHA-256/)
+    })
+    await Promise.all(tried)
+  })
+
+  it('only version 3 is spoken', async () => {
+    for (const [version, said] of [
+      [0x00020000, 'protocol 2'],
+      [0x00040000, 'only protocol 3'],
+      [0x04d20000, 'only protocol 3'],
+    ] as const) {
+      const asked = startup()
+      asked.writeUInt32BE(version, 4)
+      expect(error(await speak(asked))).toContain(`08P01 ${said}`)
+    }
   })
 
   it('GSSAPI is declined, and TLS may follow', async () => {

@@ -14,12 +14,13 @@ import { serve } from './serve.ts'
 import { LocalSockets } from './local-sockets.ts'
 import { adopt } from './shared-reads.ts'
 import { fatal } from './told.ts'
+import { WaitingRoom } from './waiting-room.ts'
 import { welcome } from './welcome.ts'
 
 export interface GatewayLimits {
   /** Client connections at once, those that are still signing in included. */
   readonly connections: number
-  /** Of those, how many may be signing in. */
+  /** Of those, how many may be signing in. When they are as many, one that takes long makes room for the next. */
   readonly signingIn: number
   /** From the first byte to a proven principal, in ms. */
   readonly signInMs: number
@@ -80,19 +81,20 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   const closing = new AbortController()
   const guests = new Set<Promise<void>>()
   const sockets = new Set<Socket>()
-  let signingIn = 0
+  const waiting = new WaitingRoom(limits.signingIn)
 
   const receive = async (plain: Socket): Promise<void> => {
     let last: Socket = plain
     plain.on('error', () => undefined)
     plain.setNoDelay(true)
     plain.setKeepAlive(true, 30_000)
-    if (sockets.size > limits.connections || signingIn >= limits.signingIn) {
+    const leave =
+      sockets.size > limits.connections ? undefined : waiting.enter(plain.remoteAddress ?? '', () => last.destroy())
+    if (leave === undefined) {
       plain.end(encodeTold(fatal('53300', 'too many connections to this gateway')))
       setTimeout(() => plain.destroy(), 500).unref()
       return
     }
-    signingIn += 1
     const late = setTimeout(() => last.destroy(), limits.signInMs)
     const secured = (socket: Socket) => {
       socket.on('error', () => undefined)
@@ -103,7 +105,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
       guest = await welcome({ app: options.app, keys, tls, secured }, plain)
     } finally {
       clearTimeout(late)
-      signingIn -= 1
+      leave()
       if (guest === undefined) setTimeout(() => last.destroy(), 500).unref()
     }
     if (guest !== undefined) {
