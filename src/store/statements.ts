@@ -6,6 +6,8 @@ import type { StatementEntry } from '../domain/session/session.ts'
 import type { Verb } from '../domain/verb.ts'
 import { at, keyOf } from './requests-row.ts'
 import type { Big } from './requests-row.ts'
+import { packStatements } from './statement-batch.ts'
+import type { StatementBatch } from './statement-batch.ts'
 
 interface StatementRow {
   readonly number: number
@@ -22,34 +24,19 @@ interface StatementRow {
   readonly sqlstate: string | null
 }
 
-/** As json_to_recordset reads it. What a target said of itself (rows, SQLSTATE) is not trusted to be what it should. */
-const toRow = (e: StatementEntry) => ({
-  session: keyOf(e.session, 'S'),
-  number: e.number,
-  at: e.at,
-  verbs: e.verbs,
-  decision: e.decision,
-  rules: e.rules,
-  request: e.request ?? null,
-  text: storable(e.text),
-  objects: e.objects.map(storable),
-  rows: Number.isSafeInteger(e.rows) ? e.rows : null,
-  duration_micros: Number.isFinite(e.durationMicros) ? Math.round(e.durationMicros) : 0,
-  outcome: e.outcome,
-  sqlstate: e.sqlstate === undefined ? null : storable(e.sqlstate),
-})
-
-/** A NUL is the one character that PostgreSQL's text cannot hold, and a lone surrogate is none. */
-const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD')
-
 /** One round trip however many; a number that is there already stays as it was, so a batch may be sent again. */
-async function insert(db: QueryExecutorProvider, rows: string): Promise<void> {
-  await sql`INSERT INTO statement (session, number, at, verbs, decision, rules, request, text, objects, rows, duration_micros, outcome, sqlstate)
-    SELECT x.session, x.number, x.at, ARRAY(SELECT json_array_elements_text(x.verbs)), x.decision,
-      ARRAY(SELECT json_array_elements_text(x.rules)), x.request, x.text, ARRAY(SELECT json_array_elements_text(x.objects)),
-      x.rows, x.duration_micros, x.outcome, x.sqlstate
-    FROM json_to_recordset(${rows}::json) AS x(session bigint, number integer, at bigint, verbs json, decision text, rules json,
-      request text, text text, objects json, rows bigint, duration_micros bigint, outcome text, sqlstate text)
+async function insert(db: QueryExecutorProvider, batch: StatementBatch): Promise<void> {
+  await sql`WITH common AS MATERIALIZED (
+      SELECT place, ARRAY(SELECT json_array_elements_text(verbs)) AS verbs, decision,
+        ARRAY(SELECT json_array_elements_text(rules)) AS rules, request, text,
+        ARRAY(SELECT json_array_elements_text(objects)) AS objects, outcome, sqlstate
+      FROM json_to_recordset(${batch.common}::json) AS c(place integer, verbs json, decision text, rules json, request text,
+        text text, objects json, outcome text, sqlstate text))
+    INSERT INTO statement (session, number, at, verbs, decision, rules, request, text, objects, rows, duration_micros, outcome, sqlstate)
+    SELECT x.session, x.number, x.at, c.verbs, c.decision, c.rules, c.request, c.text, c.objects, x.rows, x.micros, c.outcome, c.sqlstate
+    FROM unnest(${batch.session}::bigint[], ${batch.number}::integer[], ${batch.at}::bigint[], ${batch.place}::integer[],
+      ${batch.rows}::bigint[], ${batch.micros}::bigint[]) AS x(session, number, at, place, rows, micros)
+    JOIN common c ON c.place = x.place
     JOIN session s ON s.number = x.session
     ON CONFLICT DO NOTHING`.execute(db)
 }
@@ -75,8 +62,7 @@ export function statementQueries(db: QueryExecutorProvider) {
   return {
     async insertStatements(entries) {
       if (entries.length === 0) return
-      const rows = entries.map(toRow)
-      await insert(db, JSON.stringify(rows))
+      await insert(db, packStatements(entries))
     },
     async listStatements(session, after, limit): Promise<readonly StatementEntry[]> {
       const { rows } = await sql<StatementRow>`

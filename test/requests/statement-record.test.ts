@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { SessionId } from '../../src/domain/ids.ts'
 import type { StatementEntry } from '../../src/domain/session/session.ts'
@@ -52,6 +53,35 @@ it('writes what was run in batches, and what the target said of itself does no h
   // An auditor's reading is itself recorded.
   expect((await world.kinds(`session/${session}`)).filter((k) => k === 'session.read')).toHaveLength(2)
   expect(process.gateway.background.state()).toEqual({ waiting: 0, lost: 0 })
+})
+
+it('keeps every line as it was, however much they have in common', async () => {
+  const { session } = await connectClient(world, process, 'ana')
+  const list = fc.array(fc.constantFrom('a', 'b', '{"', "'"), { maxLength: 2 })
+  const lines = fc.sample(
+    fc.record({
+      verbs: fc.constantFrom<StatementEntry['verbs']>(['read'], ['delete', 'read']),
+      decision: fc.constantFrom<StatementEntry['decision']>('allow', 'hold'),
+      rules: list,
+      text: fc.constantFrom('SELECT ?', 'SELECT "x,{}"', ''),
+      objects: list,
+      rows: fc.option(fc.nat(), { nil: undefined }),
+      durationMicros: fc.nat(),
+      outcome: fc.constantFrom<StatementEntry['outcome']>('succeeded', 'failed'),
+      sqlstate: fc.option(fc.constantFrom('42501', '25P02'), { nil: undefined }),
+    }),
+    300,
+  )
+  const given = lines.map(({ rows, sqlstate, ...line }, i): StatementEntry => {
+    const { rows: _, ...one } = entry(session, i + 1, line)
+    return { ...one, ...(rows === undefined ? {} : { rows }), ...(sqlstate === undefined ? {} : { sqlstate }) }
+  })
+  for (const line of given) process.gateway.record(line)
+  await process.gateway.background.flush()
+  const page = value(await world.app.listStatements(world.caller('olu'), session, { limit: 500 }))
+  expect(page.items).toEqual(given.slice(0, page.items.length))
+  expect(await count()).toBe(300)
+  expect(page.items.length).toBeGreaterThan(100)
 })
 
 it('loses one line that cannot be written, says so, and keeps the rest', async () => {
