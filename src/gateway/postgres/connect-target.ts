@@ -49,6 +49,11 @@ const IDENTITY_QUERY = `SELECT pid::pg_catalog.text,
  * What runs when this process dies must not run on: the server looks once a second whether anybody is still there. Its
  * answer is not needed, and where it cannot look (Windows) it is not asked to.
  */
+const WATCH = ['client_connection_check_interval', '1s'] as const
+/** Poolers that know no such parameter, and servers that cannot look (Windows), refuse it with one of these. */
+const NOT_TAKEN: ReadonlySet<string> = new Set(['08P01', '0A000', '22023', '42704'])
+class NotWatched extends Error {}
+/** The same for those, as well as they can. The answer is not needed. */
 const WATCH_QUERY = `SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)
  WHERE pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'`
 
@@ -84,9 +89,16 @@ async function connect(
   limit: AbortSignal,
 ): Promise<ConnectedOrNot> {
   let socket: Socket | undefined
-  try {
+  const attempt = async (watched: boolean): Promise<ConnectedOrNot> => {
     socket = await openSocket(target, limit)
-    return { ok: true, ...(await signIn(socket, target, database, settings, limit)) }
+    return { ok: true, ...(await signIn(socket, target, database, settings, watched, limit)) }
+  }
+  try {
+    return await attempt(true).catch((error: unknown) => {
+      if (!(error instanceof NotWatched)) throw error
+      socket?.destroy()
+      return attempt(false)
+    })
   } catch (error) {
     socket?.destroy()
     if (limit.aborted)
@@ -225,6 +237,7 @@ async function signIn(
   target: OpenTarget,
   database: string,
   settings: ReadonlyMap<string, string>,
+  watched: boolean,
   signal: AbortSignal,
 ): Promise<Connected> {
   const local = target.socket !== undefined || /^(127\.|::1$|localhost$)/.test(target.host)
@@ -234,7 +247,7 @@ async function signIn(
     user: target.user,
     database,
     password: target.password ?? '',
-    parameters: Object.fromEntries(settings),
+    parameters: Object.fromEntries(watched ? [...settings, WATCH] : settings),
     methods: local || encrypted ? ['scram', 'md5', 'cleartext', 'none'] : ['scram', 'md5', 'none'],
     nonce: randomBytes(18).toString('base64'),
     // As libpq's channel_binding=prefer: it proves the target even where nobody verifies its certificate.
@@ -281,8 +294,10 @@ async function signIn(
         socket.pause()
       }
     })
-  await ask(client.start())
-  await ask(client.query(WATCH_QUERY))
+  await ask(client.start()).catch((error: unknown) => {
+    throw watched && error instanceof Unreachable && NOT_TAKEN.has(error.code) ? new NotWatched() : error
+  })
+  if (!watched) await ask(client.query(WATCH_QUERY))
   const identity = await ask(client.query(IDENTITY_QUERY))
   const state = await ask(client.query(STATE_QUERY))
   const pid = Number(identity?.[0])

@@ -8,7 +8,7 @@ import { testServer } from '../../../test/support/database.ts'
 import type { TestDatabase } from '../../../test/support/database.ts'
 import { gatewayWorld } from '../../../test/support/gateway-world.ts'
 import type { GatewayWorld } from '../../../test/support/gateway-world.ts'
-import { rawClient } from '../../../test/support/raw-client.ts'
+import { brief, rawClient } from '../../../test/support/raw-client.ts'
 import { decodeFields, decodeNegotiate } from '../../wire/postgres/backend.ts'
 import { encodeQuery } from '../../wire/postgres/frontend.ts'
 import { encodeSslRequest, encodeStartup } from '../../wire/postgres/startup.ts'
@@ -296,6 +296,24 @@ describe('a target', () => {
         (port) => through(port),
       ),
     ).toMatch(/did not answer/)
+  })
+
+  it('looks whether the gateway still lives, whatever a client resets; one that refuses to is asked again without', async () => {
+    const shown = async (connection: GatewayWorld['connection']) => {
+      const client = await rawClient(connection)
+      client.send(encodeQuery('DISCARD ALL'), encodeQuery('SHOW client_connection_check_interval'))
+      const answers = [...(await client.until('Z')), ...(await client.until('Z'))]
+      client.close()
+      return brief(answers)
+    }
+    world.app.rule = () => 'allow'
+    expect(await shown(world.connection)).toBe('C(DISCARD ALL) Z(I) T D(1s) C(SHOW) Z(I)')
+    // This gateway itself is one that does not take it from a client.
+    const { host, port, user, password, database } = world.connection
+    const outer = await gatewayWorld({ host, port, user, password, database, sslmode: 'disable' })
+    outer.app.rule = () => 'allow'
+    expect(await shown(outer.connection)).toBe('C(DISCARD ALL) Z(I) T D(1s) C(SHOW) Z(I)')
+    await outer.close()
   })
 
   it('whose password is wrong is told without the password', async () => {
