@@ -11,6 +11,7 @@ import { record, Run } from './run.ts'
 import type { SessionParts } from './session-parts.ts'
 import { commitInDoubt, endedBeforeCommit } from './told.ts'
 import { PreparedStatements } from './statements.ts'
+import { atLimit, CursorCounts, RowLimit } from './row-limit.ts'
 import { UnderReview } from './under-review.ts'
 import type { Prepared } from './statements.ts'
 import type { Expected, TargetLine } from './target-line.ts'
@@ -38,6 +39,9 @@ export class Desk {
   readonly grants: GrantsInUse
   /** Statements under a review whose transaction is not over. */
   readonly reviewed: UnderReview
+  readonly cursors = new CursorCounts()
+  /** Somebody's rows stand at their limit: nothing of the client's is handled until that is decided. */
+  limited: (handle: (alone: boolean) => Promise<void>) => void = () => undefined
   /** Statements whose answer is not complete. */
   readonly runs = new FewSet<Run>()
   /** Set while a statement waits for people: the way to end that wait. */
@@ -123,6 +127,14 @@ export class Desk {
       if (over.leave !== undefined) this.reviewed.over(over, succeeded)
     })
     this.runs.add(run)
+    const most = cleared.decision.outcome === 'allow' ? cleared.decision.rowsAtMost : undefined
+    if (most !== undefined) {
+      const counter = this.cursors.of(text, cleared.work)
+      const limit = new RowLimit(most, counter, () =>
+        this.limited((alone) => atLimit(this, run, text, cleared.work, limit, alone)),
+      )
+      run.gate = limit
+    }
     if (cleared.leave !== undefined) {
       this.grants.use(run, cleared.leave)
       this.reviewed.begin(run)

@@ -47,6 +47,19 @@ export class Owed {
     return first
   }
 
+  /** How many up to and with the first that ends with the target being ready; undefined when none does. */
+  get stretch(): number | undefined {
+    const at = this.#items.findIndex((one, i) => i >= this.#from && (one?.kind === 'query' || one?.kind === 'sync'))
+    return at < 0 ? undefined : at - this.#from + 1
+  }
+  /** The first so many become others of the same kind. */
+  replace(count: number, change: (one: Expected) => Expected): void {
+    for (let at = this.#from; at < this.#from + count; at++) {
+      const one = this.#items[at]
+      if (one !== undefined) this.#items[at] = change(one)
+    }
+  }
+
   clear(): void {
     this.#items.length = 0
     this.#from = 0

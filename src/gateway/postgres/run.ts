@@ -6,8 +6,9 @@ import type { Decision } from '../../domain/policy/decision.ts'
 import type { StatementEntry } from '../../domain/session/session.ts'
 import type { Classified } from '../../classify/postgres/shape.ts'
 import type { Leave } from './hold.ts'
+import type { Verb } from '../../domain/verb.ts'
 import { endsTransactions } from './row-count.ts'
-import type { RunListener } from './target-line.ts'
+import type { RowGate, RunListener } from './target-line.ts'
 import type { Work } from '../../app/gateway/work.ts'
 
 /** The text as people may see it: literals that are secrets replaced. Ranges are UTF-8 bytes of `text`. */
@@ -52,6 +53,10 @@ export class Run implements RunListener {
   #durationMicros: number | undefined
   /** By object, where it was counted. */
   touched: readonly Touched[] | undefined
+  /** Bounds its rows. */
+  gate: RowGate | undefined
+  /** It returned more rows than a read may: an export, under this grant if it needs one. */
+  #export: { readonly leave: Leave | undefined } | undefined
   /** It touched more than was agreed, and is rolled back. */
   overCap = false
 
@@ -79,14 +84,32 @@ export class Run implements RunListener {
     if (how !== 'suspended') this.finish(how, sqlstate)
   }
 
+  becameExport(leave: Leave | undefined): void {
+    this.#export = { leave }
+  }
+
   /** The statement is over, whatever becomes of its transaction. Only the first call counts. */
-  finish(outcome: 'succeeded' | 'failed' | 'cut', sqlstate?: string): void {
+  finish(outcome: 'succeeded' | 'failed' | 'cut' | 'refused', sqlstate?: string): void {
     if (this.#done) return
     this.#done = true
     this.#durationMicros = Math.round((performance.now() - this.#began) * 1000)
-    record(this.#app, this.#of, this.#at, this.#durationMicros, outcome, this.#rows, sqlstate)
+    const { work, leave } = this.#of
+    const exported = this.#export && {
+      work: { ...work, verbs: [...new Set<Verb>([...work.verbs, 'export'])].sort() },
+      leave: this.#export.leave ?? leave,
+    }
+    record(
+      this.#app,
+      exported === undefined ? this.#of : { ...this.#of, ...exported },
+      this.#at,
+      this.#durationMicros,
+      outcome,
+      this.#rows,
+      sqlstate,
+    )
     // Cut while it ran: nobody knows whether the target did it, and the end of the session says so.
-    if (outcome !== 'cut') this.#result = { outcome, ...(sqlstate === undefined ? {} : { sqlstate }) }
+    if (outcome === 'succeeded' || outcome === 'failed')
+      this.#result = { outcome, ...(sqlstate === undefined ? {} : { sqlstate }) }
     this.#over(this, outcome === 'succeeded')
   }
 

@@ -70,7 +70,10 @@ export class GatewaySession {
         if (wrong !== undefined) this.#end('failed', fatal('0A000', wrong))
       },
       ready: (status, failed) => {
-        if (status === 'idle') this.#desk.beforeSync = undefined
+        if (status === 'idle') {
+          this.#desk.beforeSync = undefined
+          this.#desk.cursors.transactionOver()
+        }
         if (status === 'idle') of.state.transactionOver(this.#line.quiet)
         if (status === 'idle' && this.#line.quiet) this.#extended.transactionOver()
         if (this.#desk.reviewed.size > 0) this.#desk.reviewed.ready(status === 'idle', failed)
@@ -87,6 +90,7 @@ export class GatewaySession {
     })
     this.#desk = new Desk(of, this.#out, this.#line, (order) => this.cut(order))
     this.#extended = new Extended(this.#desk)
+    this.#desk.limited = (handle) => this.#atLimit(handle)
   }
 
   /** Begin, with what the client reads first. `expiresInMs`: the session's own time, by this process's clock. */
@@ -181,6 +185,20 @@ export class GatewaySession {
     if (this.#desk.ended) return
     this.#out.flush()
     this.#pump()
+  }
+
+  #atLimit(handle: (alone: boolean) => Promise<void>): void {
+    const alone = !this.#busy
+    if (alone) this.#busy = true
+    handle(alone).then(
+      () => {
+        if (alone) this.#resume()
+      },
+      (error: unknown) => {
+        this.#of.log.error({ err: error, session: this.#of.session }, 'the gateway failed')
+        this.#end('failed', fatal('58000', 'the gateway failed; the session was closed'))
+      },
+    )
   }
 
   #violate(what: string): void {

@@ -30,8 +30,18 @@ import { AnswerOrder } from './answer-order.ts'
 import { Outbox } from './outbox.ts'
 import { Owed } from './owed.ts'
 
+/** Bounds the rows of a run. */
+export interface RowGate {
+  /** Whether one more row may pass. Called for every row. */
+  takes(): boolean
+  /** One may not: nothing more of the target's is read until `proceed`. */
+  reached(): void
+}
+
 /** How one run of a statement ends, told by what the target answers. */
 export interface RunListener {
+  /** Set where its rows are bounded. */
+  readonly gate?: RowGate | undefined
   rows(count: number): void
   /** `suspended`: a row limit was reached, the portal may go on. */
   ended(how: 'succeeded' | 'failed' | 'suspended', sqlstate?: string): void
@@ -71,6 +81,10 @@ export interface Expected {
 interface Hidden {
   readonly row?: (values: readonly (string | null)[]) => void
   readonly failed?: (frame: Buffer, fields: ReadonlyMap<string, string>) => void
+  /** It was the client's own, which has read the end of it already: nobody reads its rows. */
+  readonly swallows?: true
+  /** But that the target is ready is shown. */
+  readonly ready?: true
 }
 
 export interface TargetHooks {
@@ -131,6 +145,8 @@ export class TargetLine {
   #failed = false
   /** The target has said why it ends the session. */
   #farewell = false
+  /** A row that waits for a decision. */
+  #halted: Piece | undefined
 
   constructor(socket: Duplex, hooks: TargetHooks) {
     this.#socket = socket
@@ -319,7 +335,46 @@ export class TargetLine {
   #receive(chunk: Buffer): void {
     if (this.#ended) return
     this.#reader.push(chunk)
-    for (;;) {
+    this.#read()
+  }
+
+  /** A row stands at the limit of its run: it waits here, and all that is behind it. */
+  #halt(piece: Piece, gate: RowGate): void {
+    this.#halted = piece
+    this.#socket.pause()
+    gate.reached()
+  }
+  /** Go on with the row that waits. */
+  proceed(): void {
+    const piece = this.#halted
+    if (piece === undefined || this.#ended) return
+    this.#halted = undefined
+    if (this.#owed.first?.hidden === undefined) this.#hooks.pass(piece)
+    this.#socket.resume()
+    this.#read()
+  }
+  /**
+   * The client has been told the end of the answer that waits: nothing more of it is shown, up to where the target is
+   * ready again.
+   * @param alone hold that back, too, when nothing is owed behind it.
+   * @returns `held`: it is held back; `open`: no Sync was sent yet; `shown`: more stands behind it, and it is shown.
+   */
+  stop(alone: boolean): 'held' | 'open' | 'shown' {
+    const { length, stretch } = this.#owed
+    const held = alone && stretch === length
+    const hidden: Hidden = { swallows: true, ...(held ? {} : { ready: true }) }
+    this.#owed.replace(stretch ?? length, (one) => ({ ...one, hidden }))
+    return held ? 'held' : stretch === undefined ? 'open' : 'shown'
+  }
+  /** Fail the transaction that is open, unseen by the client. @param synced whether its Sync has been answered. */
+  async failQuietly(synced: boolean): Promise<void> {
+    this.send(encodeParse(OWN, ALWAYS_FAILS), { kind: 'parse', hidden: {} })
+    if (synced) this.send(SYNC, { kind: 'sync', hidden: {} })
+    await this.drain()
+  }
+
+  #read(): void {
+    while (this.#halted === undefined) {
       const piece = this.#reader.next()
       if (piece === undefined) break
       const wrong =
@@ -349,8 +404,9 @@ export class TargetLine {
           this.#rows.expect(head.portal?.columns)
         }
         if (!this.#rows.accept(piece)) return 'a row whose columns do not add up'
-        if (shown) this.#hooks.pass(piece)
-        else return this.#gather(piece, head.hidden)
+        if (!shown) return this.#gather(piece, head.hidden)
+        if (head.run?.gate !== undefined && piece.first && !head.run.gate.takes()) this.#halt(piece, head.run.gate)
+        else this.#hooks.pass(piece)
         return undefined
       case BACKEND.Notice:
         return this.#notice(piece.bytes, shown)
@@ -392,6 +448,7 @@ export class TargetLine {
 
   /** A row for the gateway itself is read whole. */
   #gather(piece: Piece, hidden: Hidden | undefined): string | undefined {
+    if (hidden?.swallows === true) return undefined
     if (piece.first) this.#row = []
     this.#rowBytes += piece.bytes.length
     if (this.#rowBytes > LARGEST_OWN_ANSWER) return 'more rows than what was asked for can have'
@@ -560,7 +617,7 @@ export class TargetLine {
     if (head.copies === true) this.copy = 'none'
     if (head.kind === 'query') head.run?.ended('succeeded')
     head.done?.()
-    if (head.hidden === undefined && head.keep === undefined) this.#hooks.pass(piece)
+    if ((head.hidden === undefined && head.keep === undefined) || head.hidden?.ready === true) this.#hooks.pass(piece)
     this.#hooks.ready(status, failed)
     return undefined
   }

@@ -165,6 +165,17 @@ export const cancelledWhileCounting: Told = {
   message: 'canceled while its rows were being counted; rolled back',
 }
 
+/** What was delivered stays delivered; what more there is would be an export. */
+export const tooManyRows = (most: number, resource: string, decision: Decision): Told => ({
+  severity: 'ERROR',
+  code: '42501',
+  message: `more than ${count(most)} are an export, which ${decision.outcome === 'deny' ? `is refused${decision.rules.length === 0 ? '' : ` by rule ${decision.rules.join(', ')}`}: ${oneLine(decision.message)}` : `needs a review${decision.rules.length === 0 ? '' : ` (rule ${decision.rules.join(', ')})`}`}; stopped there`,
+  detail: `${count(most)} were delivered. The statement was cancelled.`,
+  ...(decision.outcome === 'deny'
+    ? {}
+    : { hint: `Read fewer, or ask first: hp request ${resource} --verb export --for 30m` }),
+})
+
 /** The approval that something in the transaction ran under is over. */
 export const endedBeforeCommit = (request: string, why: string): Told => ({
   severity: 'ERROR',
