@@ -46,8 +46,8 @@ const IDENTITY_QUERY = `SELECT pid::pg_catalog.text,
  FROM pg_catalog.pg_stat_activity WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`
 
 /**
- * What runs when this process dies must not run on: the server looks once a second whether anybody is still there. Its
- * answer is not needed, and where it cannot look (Windows) it is not asked to.
+ * What runs when this process dies must not run on: the server looks once a second whether anybody is still there. Given
+ * when connecting, because RESET ALL and DISCARD ALL, which pools send, go back to what was given then.
  */
 const WATCH = ['client_connection_check_interval', '1s'] as const
 /** Poolers that know no such parameter, and servers that cannot look (Windows), refuse it with one of these. */

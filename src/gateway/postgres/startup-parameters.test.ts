@@ -55,7 +55,9 @@ describe('parameters of a StartupMessage', () => {
       lock_timeout: '2s',
       application_name: 'a=b',
     })
-    for (const other of ['SJIS', 'latin1', 'SQL_ASCII', '', 'utf8 '])
+    for (const as of ['UTF8', 'utf-8', 'unicode', 'SQL_ASCII'])
+      expect(settings(['client_encoding', as])).toEqual(ALWAYS)
+    for (const other of ['SJIS', 'latin1', 'EUC_JP', '', 'utf8 '])
       expect(refusal(['client_encoding', other])).toContain('0A000 client_encoding')
     expect(refusal(['options', '-c client_encoding=GBK'])).toContain('0A000 client_encoding')
     expect(refusal(['standard_conforming_strings', 'off'])).toContain('0A000')

@@ -61,7 +61,8 @@ export function readStartup(parameters: ReadonlyMap<string, string>): StartupRea
     } else if (key === 'holdpoint.run' && readRun(value) === undefined) {
       return no('22023', 'holdpoint.run names verbs, such as "schema, write"')
     } else if (key === 'client_encoding') {
-      if (!/^["']?(utf-?8|unicode)["']?$/i.test(value))
+      // SQL_ASCII is what psql at a terminal says in the C locale: "as it is", and what comes must be UTF-8 all the same.
+      if (!/^["']?(utf-?8|unicode|sql_ascii)["']?$/i.test(value))
         return no('0A000', 'client_encoding other than UTF8 is not understood here')
     } else if (key === 'standard_conforming_strings') {
       if (!/^(on|true|yes|1)$/i.test(value))
