@@ -6,7 +6,7 @@ import { readProfile } from '../profile/read-profile.ts'
 import { targetKey } from '../profile/target.ts'
 import type { Verb } from '../verb.ts'
 import { combine } from './combine.ts'
-import { judge, readsEstimate, type Case } from './decide.ts'
+import { allow, judge, readsEstimate, type Case } from './decide.ts'
 import type { Decision, Requirement } from './decision.ts'
 import { ofKind, type Document } from './documents.ts'
 import { resolveReview, type Asker } from './requirements.ts'
@@ -223,6 +223,7 @@ function newCase(candidates: readonly Rule[], scope: PolicyScope, verb: Verb, pr
     security: snapshot.settings.security,
   }
   const resolved = new Map<Rule, readonly Requirement[]>()
+  const allowed = new Map<Rule, Decision>()
   return {
     candidates,
     asker,
@@ -234,6 +235,11 @@ function newCase(candidates: readonly Rule[], scope: PolicyScope, verb: Verb, pr
         found = effect.reviews.flatMap((review) => resolveReview(asker, review, [rule.name]))
         resolved.set(rule, found)
       }
+      return found
+    },
+    alone: (rule, effect) => {
+      let found = allowed.get(rule)
+      if (found === undefined) allowed.set(rule, (found = allow([{ rule, effect }], [], verb)))
       return found
     },
   }

@@ -25,6 +25,8 @@ export interface Case {
   readonly principal: PrincipalView
   /** The requirements of a hold, resolved; the same for the life of a scope. */
   resolve(rule: Rule, effect: HoldEffect): readonly Requirement[]
+  /** What this rule allows when it is the only one that matched: always the same, so it is made once. */
+  alone(rule: Rule, effect: AllowEffect): Decision
 }
 type Facts = Pick<Action, 'verb' | 'facts'>
 type Matched<E> = { readonly rule: Rule; readonly effect: E }
@@ -59,7 +61,7 @@ export function judge(
     if (effect.kind === 'deny') denies.push({ rule, effect })
     else holds.push({ rule, effect })
   }
-  failures.sort((a, b) => (a.rule < b.rule ? -1 : 1))
+  if (failures.length > 1) failures.sort((a, b) => (a.rule < b.rule ? -1 : 1))
   if (denies.length > 0) return deny(denies, failures)
 
   const { profile } = one.asker
@@ -72,12 +74,14 @@ export function judge(
           ? 'incomplete_profile'
           : undefined
   if (doubt === undefined) {
-    const allows = candidates.flatMap((rule): Matched<AllowEffect>[] => {
+    const allows: Matched<AllowEffect>[] = []
+    for (const rule of candidates) {
       const { effect } = rule
-      return effect.kind === 'allow' && holds.every((hold) => effect.waives.has(hold.rule.name)) && matches(rule)
-        ? [{ rule, effect }]
-        : []
-    })
+      if (effect.kind === 'allow' && holds.every((hold) => effect.waives.has(hold.rule.name)) && matches(rule))
+        allows.push({ rule, effect })
+    }
+    const [first] = allows
+    if (first !== undefined && allows.length === 1 && holds.length === 0) return one.alone(first.rule, first.effect)
     if (allows.length > 0) return allow(allows, holds, action.verb)
     if (holds.length > 0) return hold(one, action, holds, [], 'rule', failures)
   }
@@ -130,7 +134,8 @@ function deny(denies: readonly Matched<{ message: string }>[], failures: readonl
   return { outcome: 'deny', cause: 'rule', rules: namesOf(denies), failures, recording: 'standard', message }
 }
 
-function allow(
+/** What `allows` say together, over the holds that they waive. */
+export function allow(
   allows: readonly Matched<AllowEffect>[],
   waived: readonly { readonly rule: Rule }[],
   verb: Verb,

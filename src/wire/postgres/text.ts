@@ -1,5 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 
+/** Texts up to this many bytes are looked at one by one. */
+const SHORT = 64
+
 /** A cursor over one message body. Every read is bounds-checked; `ok` turns false instead of an exception. */
 export class BodyReader {
   readonly #bytes: Buffer
@@ -35,9 +38,20 @@ export class BodyReader {
   }
   /** Up to the next NUL, as UTF-8. Bytes that are not UTF-8 are refused: what a reviewer reads must be what runs. */
   cstring(): string {
-    const end = this.#bytes.indexOf(0, this.#at)
+    const start = this.#at
+    const bytes = this.#bytes
+    // Names are short and ASCII, and many are empty.
+    const until = Math.min(bytes.length, start + SHORT)
+    for (let at = start; at < until; at++) {
+      const byte = bytes[at] ?? 0
+      if (byte >= 0x80) break
+      if (byte !== 0) continue
+      this.#at = at + 1
+      return at === start ? '' : bytes.toString('latin1', start, at)
+    }
+    const end = bytes.indexOf(0, start)
     if (end < 0) return this.#fail('')
-    const raw = this.#bytes.subarray(this.#at, end)
+    const raw = bytes.subarray(start, end)
     this.#at = end + 1
     if (!isUtf8(raw)) return this.#fail('')
     return raw.toString('utf8')
