@@ -8,8 +8,8 @@ if (Number.parseInt(process.versions.node, 10) < NEEDED) {
   process.exit(1)
 }
 
-const { keepCode } = await import('./code-cache.ts')
-keepCode(process.env)
+const { tuneEngine } = await import('./engine.ts')
+tuneEngine(process.env)
 const [{ run }, { processTerminal }] = await Promise.all([import('./cli/run.ts'), import('./cli/terminal.ts')])
 process.exitCode = await run(process.argv.slice(2), processTerminal(), {
   start: async (_, flags: StartFlags) => (await import('./boot.ts')).start(flags),

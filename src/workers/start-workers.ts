@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Logger } from 'pino'
-import { sharedCode } from '../code-cache.ts'
+import { gatewayEngine } from '../engine.ts'
 import type { Counts, FromWorker, StartOrder, ToWorker } from './messages.ts'
 import { WORKER } from './worker.ts'
 
@@ -11,11 +11,6 @@ const SOONEST_MS = 100
 const LATEST_MS = 10_000
 /** One that lived this long had not failed at its start. */
 const SETTLED_MS = 30_000
-/**
- * Half of the heap's young part. A burst of sign-ins fills V8's own 32 MiB once and for all; a statement through here leaves
- * so little behind that its CPU was the same with 2, 4, 8 and 16.
- */
-const NEW_SPACE_MIB = 8
 /** For sessions to end in order; a worker that takes longer is killed. */
 const STOP_MS = 10_000
 
@@ -49,8 +44,7 @@ interface Worker {
  */
 export function forkWorkers(count: number, log: Logger): Workers {
   const workers: Worker[] = []
-  // They load the same modules: with what was compiled here they take neither the time nor the memory for it.
-  const code = sharedCode()
+  const { execArgv, env } = gatewayEngine()
   let order: Omit<StartOrder, 'worker' | 'reusePort'> | undefined
   let closing = false
   let closed: Promise<void> | undefined
@@ -62,8 +56,8 @@ export function forkWorkers(count: number, log: Logger): Workers {
   const launch = (worker: Worker, failed?: (reason: Error) => void, ready?: () => void): void => {
     const index = workers.indexOf(worker)
     const child = fork(WORKER, [], {
-      execArgv: ['--disable-warning=ExperimentalWarning', `--max-semi-space-size=${NEW_SPACE_MIB}`],
-      env: { ...process.env, ...code },
+      execArgv: [...execArgv],
+      env,
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
