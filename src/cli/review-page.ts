@@ -104,7 +104,10 @@ function renderStatement(cli: Cli, subject: Statement): string {
           ? undefined
           : cli.paint(
               'yellow',
-              `${locks.held.map((one) => oneLine(`${one.object} (${one.mode})`)).join(', ') || 'none'}; ${locks.waiters} waiting behind it`,
+              [
+                `${locks.held.map((one) => oneLine(`${one.object} (${one.mode})`)).join(', ') || 'none'}; ${locks.waiters} waiting behind it when it was asked`,
+                ...(locks.waiting ?? []).map(waiterWords),
+              ].join('\n'),
             ),
       ],
       [
@@ -124,6 +127,16 @@ function renderStatement(cli: Cli, subject: Statement): string {
       ],
     ])
   )
+}
+
+type Waiter = NonNullable<NonNullable<Statement['locks']>['waiting']>[number]
+
+/** `pid 4711, app (web) on shop, for 12 s: UPDATE carts SET note = ?` */
+function waiterWords({ pid, user, application, database, forMs, statement }: Waiter): string {
+  const who = user === undefined ? '' : `, ${user}${application === undefined ? '' : ` (${application})`}`
+  const where = database === undefined ? '' : ` on ${database}`
+  const time = forMs === undefined ? '' : `, for ${span(forMs)}`
+  return oneLine(`pid ${pid}${who}${where}${time}${statement === undefined ? '' : `: ${statement}`}`)
 }
 
 /** Numbered lines, broken to the terminal's width with a mark of their own, so that no text can fake a line. */

@@ -84,7 +84,23 @@ export const Subject = z
           .meta({ description: 'Parameters that say how literals are read, what fires and where things are put' }),
       }),
       locks: z
-        .object({ held: z.array(z.object({ object: z.string(), mode: z.string() })), waiters: z.int() })
+        .object({
+          held: z.array(z.object({ object: z.string(), mode: z.string() })),
+          waiters: z.int(),
+          waiting: z
+            .array(
+              z.object({
+                pid: z.int(),
+                user: z.string().optional(),
+                application: z.string().optional(),
+                database: z.string().optional(),
+                forMs: z.int().optional(),
+                statement: z.string().optional(),
+              }),
+            )
+            .optional()
+            .meta({ description: 'The longest waiting first, at most 20; statements without literals' }),
+        })
         .optional(),
       run: z
         .array(AnyVerb)

@@ -113,7 +113,14 @@ const hostile: RequestView = {
         },
       ],
       state: { ...statement.state, inTransaction: true, temporaryObjects: ['pg_temp.carts'] },
-      locks: { held: [{ object: 'public.orders', mode: 'RowExclusiveLock' }], waiters: 2 },
+      locks: {
+        held: [{ object: 'public.orders', mode: 'RowExclusiveLock' }],
+        waiters: 2,
+        waiting: [
+          { pid: 4711, user: 'app', application: 'we\u202eb', forMs: 12_000, statement: 'UPDATE orders SET note = ?' },
+          { pid: 4712 },
+        ],
+      },
       notCovered: ['the rows that COPY FROM STDIN will send'],
     },
   },

@@ -200,13 +200,31 @@ test('tells locks and who waits for them', async () => {
   const holder = await session()
   const waiter = await session()
   await holder.client.query('begin; update carts set age_days = 0 where id = 1')
-  const waiting = waiter.client.query('update carts set age_days = 1 where id = 1')
+  const waiting = waiter.client.query(
+    "set application_name = 'web'; update carts set age_days = 1 where id = 1 -- 4711",
+  )
   await until(async () => (await control.locks(target, holder.backend)).waiters === 1)
-  const { held } = await control.locks(target, holder.backend)
+  const behind = await session()
+  const last = behind.client.query('update carts set age_days = 2 where id = 1')
+  await until(async () => (await control.locks(target, holder.backend)).waiters === 2)
+  const { held, waiting: named } = await control.locks(target, holder.backend)
+  expect(named).toEqual([
+    {
+      pid: waiter.backend.pid,
+      user: target.user,
+      application: 'web',
+      database: target.database,
+      forMs: expect.any(Number),
+      statement: 'set application_name = ? ; update carts set age_days = ? where id = ?',
+    },
+    expect.objectContaining({ pid: behind.backend.pid, statement: 'update carts set age_days = ? where id = ?' }),
+  ])
   expect(held).toContainEqual({ object: 'public.carts', mode: 'RowExclusive' })
   await holder.client.query('rollback')
   await waiting
-  expect(await control.locks(target, holder.backend)).toEqual({ held: [], waiters: 0 })
+  await last
+  await behind.client.end()
+  expect(await control.locks(target, holder.backend)).toEqual({ held: [], waiters: 0, waiting: [] })
   await holder.client.end()
   await waiter.client.end()
 })

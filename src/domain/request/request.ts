@@ -32,7 +32,21 @@ export interface SessionState {
 /** Locks that the waiting transaction holds, and who waits behind them; read when the hold began. */
 export interface LockReport {
   readonly held: readonly { readonly object: string; readonly mode: string }[]
+  /** All of them. */
   readonly waiters: number
+  /** The longest waiting first, at most 20. Absent in what was asked before they were named. */
+  readonly waiting?: readonly LockWaiter[]
+}
+
+/** Somebody on the target who waits behind a lock. What Holdpoint's account may not see is absent. */
+export interface LockWaiter {
+  readonly pid: number
+  readonly user?: string
+  readonly application?: string
+  readonly database?: string
+  readonly forMs?: number
+  /** Without its literals, and cut off. */
+  readonly statement?: string
 }
 
 /** What was asked. The text is whole; literals that are secrets are masked in it (the sealed original is elsewhere). */

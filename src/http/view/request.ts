@@ -7,7 +7,7 @@ import type { Action } from '../../domain/action.ts'
 import type { Grant } from '../../domain/grant/grant.ts'
 import { approvedOf, divergenceWords } from '../../domain/request/divergence.ts'
 import { agreedRows } from '../../domain/request/request.ts'
-import type { AccessRequest, Subject } from '../../domain/request/request.ts'
+import type { AccessRequest, LockReport, Subject } from '../../domain/request/request.ts'
 import { formatDuration } from '../../domain/time.ts'
 import { present, time } from './scalars.ts'
 
@@ -112,6 +112,9 @@ const afterwardsView = ({ afterwards, metadataOnly }: RequestView): AfterwardsVi
 type SubjectView = z.output<typeof contract.Subject>
 type StatementView = Extract<SubjectView, { kind: 'statement' }>
 
+const locksView = ({ held, waiters, waiting }: LockReport): StatementView['locks'] =>
+  present({ held: [...held], waiters, waiting: waiting?.map((one) => ({ ...one })) })
+
 const statementSubject = (subject: StatementSubject): StatementView =>
   present({
     kind: subject.kind,
@@ -123,7 +126,7 @@ const statementSubject = (subject: StatementSubject): StatementView =>
       temporaryObjects: [...subject.state.temporaryObjects],
       settings: subject.state.settings === undefined ? undefined : { ...subject.state.settings },
     }),
-    locks: subject.locks === undefined ? undefined : { held: [...subject.locks.held], waiters: subject.locks.waiters },
+    locks: subject.locks === undefined ? undefined : locksView(subject.locks),
     run: subject.run === undefined ? undefined : [...subject.run],
     notCovered: [...subject.notCovered],
     uncapped: subject.uncapped,
