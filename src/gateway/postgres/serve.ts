@@ -253,6 +253,11 @@ async function admit(
       )
     }
     if (gone.by !== undefined) throw new Gone()
+    // Time has passed since the decision: the store may have been busy with many who sign in at once.
+    await policyBack(
+      () => app.policy(),
+      () => gone.by !== undefined,
+    )
     const target = await app.openTarget(resource)
     if (!target.ok)
       throw new Refused(fatal('08001', `${resource}: ${target.detail ?? 'the target cannot be reached'}`), 'failed')
