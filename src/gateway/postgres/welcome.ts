@@ -243,7 +243,10 @@ async function prove(from: Negotiated, verifiers: GatewayVerifiers, said: () => 
 
 function malformed(reason: ScramViolation): TurnedAway {
   return reason === 'channel_binding_downgraded'
-    ? new TurnedAway('28000', 'channel binding was offered, and the client was told that it was not: is somebody between?')
+    ? new TurnedAway(
+        '28000',
+        'channel binding was offered, and the client was told that it was not: is somebody between?',
+      )
     : new TurnedAway('08P01', `malformed SCRAM message (${reason.replaceAll('_', ' ')})`)
 }
 
