@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import pg from 'pg'
 import type { BoundParameters } from '../../app/ports/target.ts'
-import type { Estimate } from '../../domain/action.ts'
+import type { Cascade, Estimate } from '../../domain/action.ts'
 
 /** Longest time that planning may take, in ms. */
 const PLAN_WITHIN = 2000
@@ -11,6 +11,10 @@ interface Plan {
   readonly 'Plan Rows'?: number
   readonly 'Total Cost'?: number
   readonly 'Parent Relationship'?: string
+  /** Of ModifyTable. */
+  readonly Operation?: string
+  readonly Schema?: string
+  readonly 'Relation Name'?: string
   readonly Plans?: readonly Plan[]
 }
 
@@ -34,17 +38,22 @@ export async function explain(
       ? explainBound(client, text, bound)
       : /\$[0-9]/.test(text)
         ? explainGeneric(client, text)
-        : one<Explained>(client, `EXPLAIN (FORMAT JSON) ${text}`))
+        : one<Explained>(client, `${EXPLAIN} ${text}`))
     const plan = rows[0]?.['QUERY PLAN'][0]?.Plan
     const cost = plan?.['Total Cost']
     if (plan === undefined || cost === undefined) return undefined
-    return { rows: rowsOf(plan), cost }
+    const deleted = deletedFrom(plan)
+    const cascades = deleted.length === 0 ? [] : await cascadesOf(client, deleted)
+    return { rows: rowsOf(plan), cost, ...(cascades.length === 0 ? {} : { cascades }) }
   } catch {
     return undefined
   } finally {
     await client.query('rollback')
   }
 }
+
+/** VERBOSE names the schemas of what is changed. */
+const EXPLAIN = 'EXPLAIN (VERBOSE, FORMAT JSON)'
 
 interface Explained extends pg.QueryResultRow {
   readonly 'QUERY PLAN': readonly { Plan?: Plan }[]
@@ -65,9 +74,7 @@ async function explainGeneric(client: pg.ClientBase, text: string): Promise<pg.Q
     )
     const values = Array.from({ length: rows[0]?.n ?? 0 }, () => 'null').join(', ')
     await client.query('set local plan_cache_mode = force_generic_plan')
-    return await client.query<Explained>(
-      `EXPLAIN (FORMAT JSON) EXECUTE holdpoint_estimate${values === '' ? '' : `(${values})`}`,
-    )
+    return await client.query<Explained>(`${EXPLAIN} EXECUTE holdpoint_estimate${values === '' ? '' : `(${values})`}`)
   } finally {
     // It outlives the transaction, and the connection goes back to be used again.
     await client.query('rollback; deallocate holdpoint_estimate')
@@ -99,6 +106,18 @@ const PLAIN: ReadonlyMap<number, string> = new Map(
     interval: [1186, 1187],
     numeric: [1700, 1231],
     uuid: [2950, 2951],
+    name: [19, 1003],
+    oid: [26, 1028],
+    money: [790, 791],
+    cidr: [650, 651],
+    macaddr: [829, 1040],
+    timetz: [1266, 1270],
+    int4range: [3904, 3905],
+    numrange: [3906, 3907],
+    tsrange: [3908, 3909],
+    tstzrange: [3910, 3911],
+    daterange: [3912, 3913],
+    int8range: [3926, 3927],
     jsonb: [3802, 3807],
   }).flatMap(([name, oids]) => oids.map((oid, i): [number, string] => [oid, `pg_catalog.${name}${'[]'.repeat(i)}`])),
 )
@@ -114,17 +133,64 @@ async function explainBound(
   const nothing = { rows: [] }
   if (values.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0) > LARGEST_BOUND) return nothing
   if (values.some(({ bytes, format }) => bytes !== null && format === 0 && !isUtf8(bytes))) return nothing
-  const declared = types.map((oid) => (oid === 0 ? 'unknown' : PLAIN.get(oid)))
+  const enums = await enumNames(client, types)
+  const declared = types.map((oid) => (oid === 0 ? 'unknown' : (PLAIN.get(oid) ?? enums.get(oid))))
   if (declared.includes(undefined)) return nothing
   const known = await parameterTypes(client, text, declared.length === 0 ? '' : `(${declared.join(', ')})`)
-  if (known.length !== values.length || !known.every((oid) => PLAIN.has(oid))) return nothing
+  const more = await enumNames(client, known)
+  if (known.length !== values.length || !known.every((oid) => PLAIN.has(oid) || more.has(oid))) return nothing
   // `types` is what pg puts into Parse, and what it asks for the parsers of what comes back.
   const config: pg.QueryConfig & { readonly types: unknown } = {
-    text: `EXPLAIN (FORMAT JSON) ${text}`,
+    text: `${EXPLAIN} ${text}`,
     values: values.map(({ bytes, format }) => (bytes === null || format === 1 ? bytes : bytes.toString('utf8'))),
     types: Object.assign([...known], { getTypeParser: pg.types.getTypeParser }),
   }
   return client.query<Explained>(config)
+}
+
+/** Enums of the target among these types, by name: reading a value of one looks it up in the catalogue, and runs nothing. */
+async function enumNames(client: pg.ClientBase, oids: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  const other = oids.filter((oid) => oid !== 0 && !PLAIN.has(oid))
+  if (other.length === 0) return new Map()
+  const { rows } = await client.query<{ oid: number; name: string }>(
+    `select t.oid::pg_catalog.int8::pg_catalog.float8 as oid, pg_catalog.format('%I.%I', n.nspname, t.typname) as name
+     from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) t.typnamespace
+     where t.typtype operator(pg_catalog.=) 'e' and t.oid operator(pg_catalog.=) any ($1::pg_catalog.int8[]::pg_catalog.oid[])`,
+    [other.map(String)],
+  )
+  return new Map(rows.map((row) => [row.oid, row.name]))
+}
+
+/** Tables that rows are deleted from, or may be. */
+function deletedFrom(plan: Plan): readonly { readonly schema: string; readonly name: string }[] {
+  const { Operation: does, Schema: schema, 'Relation Name': name } = plan
+  const here = (does === 'Delete' || does === 'Merge') && schema !== undefined && name !== undefined
+  return [...(here ? [{ schema, name }] : []), ...(plan.Plans ?? []).flatMap(deletedFrom)]
+}
+
+/**
+ * What foreign keys do when rows of these tables go, all the way down. How many rows is not guessed. Of an update it
+ * is not said: whether it changes a key at all is not in a plan.
+ */
+async function cascadesOf(
+  client: pg.ClientBase,
+  deleted: readonly { readonly schema: string; readonly name: string }[],
+): Promise<readonly Cascade[]> {
+  await client.query("select pg_catalog.set_config('search_path', '', true)")
+  const { rows } = await client.query<Cascade>(
+    `with recursive gone as (
+       select c.oid, true as first, 'deletes' as does from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       join unnest($1::text[], $2::text[]) as t(schema, name) on t.schema = n.nspname::text and t.name = c.relname::text
+       union
+       select k.conrelid, false, case k.confdeltype when 'c' then 'deletes' else 'updates' end
+       from gone g join pg_constraint k on k.confrelid = g.oid and k.contype = 'f' and k.confdeltype in ('c', 'n', 'd')
+       where g.does = 'deletes')
+     select distinct n.nspname || '.' || c.relname as "table", g.does
+     from gone g join pg_class c on c.oid = g.oid join pg_namespace n on n.oid = c.relnamespace
+     where not g.first and not c.relispartition order by 1, 2`,
+    [deleted.map((one) => one.schema), deleted.map((one) => one.name)],
+  )
+  return rows
 }
 
 /** What the target takes the placeholders of `text` for. Analysing runs nothing; nothing is bound or planned. */

@@ -244,3 +244,34 @@ test('says why a target cannot be used, without its password', async () => {
 async function until(holds: () => Promise<boolean>): Promise<void> {
   await expect.poll(holds, { interval: 5, timeout: 10_000 }).toBe(true)
 }
+
+test('names what foreign keys do besides, all the way down, and nothing for an update', async () => {
+  await database.query(`create schema shop; create table shop.orders (id int primary key, parent int references shop.orders on delete cascade);
+    create table shop.lines (id int primary key, o int references shop.orders on delete cascade);
+    create table shop.labels (line int references shop.lines on delete cascade);
+    create table shop.visits (o int references shop.orders on delete set null, line int references shop.lines);
+    create table shop.invoices (o int references shop.orders)`)
+  const cascades = async (sql: string, path = 'shop') =>
+    (await control.estimate(target, target.database, sql, path))?.cascades?.map((one) => `${one.does} ${one.table}`)
+  const all = ['deletes shop.labels', 'deletes shop.lines', 'deletes shop.orders', 'updates shop.visits']
+  expect(await cascades('DELETE FROM orders WHERE id = 1')).toEqual(all)
+  expect(await cascades('WITH d AS (DELETE FROM orders WHERE id = 1 RETURNING id) SELECT * FROM d')).toEqual(all)
+  expect(await cascades('DELETE FROM shop.lines', 'public')).toEqual(['deletes shop.labels'])
+  expect(await cascades('UPDATE orders SET id = 2')).toBeUndefined()
+  expect(await cascades('SELECT * FROM orders')).toBeUndefined()
+})
+
+test('estimates values of enums and ranges, which nobody can have a say in', async () => {
+  await database.query(`create schema "Odd"; create type "Odd"."Mood" as enum ('sad', 'happy');
+    create table "Odd".people (m "Odd"."Mood", born daterange); insert into "Odd".people select 'sad' from generate_series(1, 100)`)
+  const rows = async (sql: string, text: string) =>
+    (
+      await control.estimate(target, target.database, sql, 'public', {
+        types: [],
+        values: [{ format: 0, bytes: Buffer.from(text) }],
+      })
+    )?.rows
+  expect(await rows('DELETE FROM "Odd".people WHERE m = $1', 'sad')).toBeGreaterThan(0)
+  expect(await rows('DELETE FROM "Odd".people WHERE born && $1', '[2026-01-01,2026-02-01)')).toBeGreaterThan(0)
+  expect(await rows('DELETE FROM "Odd".people WHERE m = $1', 'neither')).toBeUndefined()
+})

@@ -86,15 +86,14 @@ const COUNTED = new Set([
   'EXPLAIN',
   'EXECUTE',
   'PREPARE',
-  'DECLARE CURSOR',
   'FETCH',
   'MOVE',
   'SHOW',
-  'LOCK TABLE',
-  'SET CONSTRAINTS',
 ])
-/** These may end a transaction of their own, and fail inside of one then: only where a number must hold. */
+/** These may end a transaction of their own, and fail inside of one then. */
 const MAY_COMMIT = new Set(['DO', 'CALL'])
+/** To these it matters whether there is a transaction: only where a number must hold is one put around them. */
+const ONLY_CAPPED = new Set([...MAY_COMMIT, 'LOCK TABLE', 'SET CONSTRAINTS', 'DECLARE CURSOR'])
 const ENDS = new Set(['begin', 'commit', 'rollback', 'savepoint', 'release', 'rollback_to', 'other_transaction'])
 
 export const mayChangeRows = (work: Work): boolean => work.actions.some((action) => changesRows(action.verb))
@@ -115,13 +114,13 @@ export function whyNotCounted(work: Work): string | undefined {
   if (work.copies) return 'the rows of COPY FROM STDIN are not counted'
   const tags = tagsOf(work)
   if (tags.some((tag) => tag.startsWith('TRUNCATE'))) return 'TRUNCATE removes rows without counting them'
-  const other = tags.find((tag) => !COUNTED.has(tag) && !MAY_COMMIT.has(tag))
+  const other = tags.find((tag) => !COUNTED.has(tag) && !ONLY_CAPPED.has(tag))
   return other === undefined ? undefined : `the rows that ${other} touches are not counted`
 }
 
 /** Whether it is counted where nobody set a number: then nothing may fail that would not have failed. */
 export const countsUncapped = (work: Work): boolean =>
-  whyNotCounted(work) === undefined && !tagsOf(work).some((tag) => MAY_COMMIT.has(tag))
+  whyNotCounted(work) === undefined && !tagsOf(work).some((tag) => ONLY_CAPPED.has(tag))
 
 /** What of a capped run is not counted all the same, told to the approver. */
 export function notCountedBesides(work: Work, inTransaction: boolean): readonly string[] {
