@@ -10,14 +10,14 @@ import type { Profile } from '../../src/domain/profile/profile.ts'
 import { readProfile } from '../../src/domain/profile/read-profile.ts'
 import type { Revision } from '../../src/domain/ids.ts'
 import type { NamedVerb } from '../../src/domain/verb.ts'
-import { testServer } from '../support/database.ts'
+import { targetServers, testServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 
 const hasPsql = spawnSync('psql', ['--version']).status === 0
 if (!hasPsql) process.stderr.write('setup-sql.test.ts: skipped, there is no psql on this machine\n')
 
 /** The SQL of `hp connect setup`, run as it is, and what the account that it makes may and may not do. */
-describe.skipIf(!hasPsql)('an account of its own', () => {
+describe.runIf(hasPsql).each(targetServers())('an account of its own on PostgreSQL $version', ({ url }) => {
   let db: TestDatabase
   let profile: Profile
   const password = randomBytes(12).toString('hex')
@@ -25,7 +25,7 @@ describe.skipIf(!hasPsql)('an account of its own', () => {
   const control = createTargetControl()
 
   beforeEach(async () => {
-    db = await testServer()
+    db = await testServer(url)
     const { host, port, user, database } = db.target
     // Roles are the server's: the name must be this test's alone.
     const name = `r${randomBytes(6).toString('hex')}-db`
