@@ -114,5 +114,28 @@ create view public."Mixed Case" as select trap.evil(1) as x;
 create view public.v${'v'.repeat(62)} as select trap.evil(1) as x;
 create view public."évil" as select trap.evil(1) as x;
 create view public.pg_tables as select trap.evil(1) as x;
+
+-- SQL functions, whose bodies can be read; and what only seems to compute.
+create function public.tidy(text) returns text immutable language sql as 'select upper(btrim($1))';
+create function public.tidy_twice(text) returns text language sql as 'select public.tidy(tidy($1)) || 1';
+create function public.tidy_body(a text) returns text immutable return upper(a);
+create function public.hidden(text) returns text language sql as 'select upper($1) || evil()';
+create function public.hidden_deeper(text) returns text language sql as 'select public.hidden($1)';
+create function public.overloaded(int) returns int language sql as 'select $1';
+create function public.overloaded(text) returns int language sql as 'select evil()';
+create function public.through_overloaded(int) returns int language sql as 'select overloaded($1)';
+create function public.by_default(a int default evil()) returns int language sql as 'select $1';
+create function public.takes_checked(checked) returns int language sql as 'select 1';
+create function public.gives_checked() returns checked language sql as 'select 5';
+create function public.writes_cards() returns bigint language sql as 'with d as (delete from cards returning 1) select count(*) from d';
+create function public.counts_cards() returns bigint language sql as 'select count(*) from cards';
+create function public.with_rights() returns int security definer language sql as 'select 1';
+create function public.with_setting() returns int set search_path = trap language sql as 'select 1';
+create function public.many_bodies() returns int language sql as 'select nextval(''public.numbers''); select 1';
+create function public.itself(int) returns int language sql as 'select 1';
+create or replace function public.itself(int) returns int language sql as 'select itself($1)';
+create function public.any_row(anyelement) returns text language sql as 'select $1::text';
+create function public.no_body() returns void language sql as '';
+create function public.aliased(text) returns text language sql as 'select t.secret::text from public.carts t limit 1';
 select setval('trap.sprung', 1, false);
 `

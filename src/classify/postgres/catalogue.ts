@@ -32,7 +32,7 @@ export interface FunctionRow {
   readonly name: string
   /** Of a known extension, written in C, and as harmless by its declaration as a built-in one. */
   readonly trusted: boolean
-  /** The body of a known extension's SQL function: trusted when that reads as harmless. */
+  /** The body of a known extension's SQL function: trusted when that only computes. */
   readonly body: string | null
   /** It can be called with one argument. */
   readonly one: boolean
@@ -199,13 +199,29 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
   }
   for (const name of otherTypes) harmlessTypes.delete(name)
 
-  // A SQL function of a known extension is trusted when its body is; until then, none of them is.
+  // A SQL function of a known extension is trusted when its body only computes: all functions of that name, and what they call before them.
+  const pending = new Map<string, FunctionRow[]>()
   for (const one of unsure) {
-    const body = one.body?.replace(/^\s*RETURN\s/i, 'SELECT ') ?? ''
-    if (reads(body).harmless) trustedFunctions.add(one.name.toLowerCase())
-    else addFunction(one)
+    const name = one.name.toLowerCase()
+    pending.set(name, [...(pending.get(name) ?? []), one])
   }
+  settle(() => {
+    let changed = false
+    for (const [name, all] of pending) {
+      if (functions.has(name) || !all.every(computes)) continue
+      trustedFunctions.add(name)
+      pending.delete(name)
+      changed = true
+    }
+    return changed
+  })
+  for (const all of pending.values()) all.forEach(addFunction)
   for (const name of functions) trustedFunctions.delete(name)
+  // What a table's rows are read through would not be among the tables of whoever calls it.
+  function computes(one: FunctionRow): boolean {
+    const { harmless, tables } = reads(one.body?.replace(/^\s*RETURN\s/i, 'SELECT ') ?? '')
+    return harmless && tables.length === 0
+  }
 
   for (const one of rows.relations) schemasOf.set(one.name, [...(schemasOf.get(one.name) ?? []), one.schema])
 

@@ -4,8 +4,9 @@ import type { CatalogueRows, FunctionRow, RelationRow, TypeRow } from '../../cla
 
 /**
  * Extensions whose functions were reviewed, by name and declaration, and do nothing but compute. Their C sources were
- * not. Not among them, on purpose: dblink, postgres_fdw,
- * tablefunc (runs text), xml2 (runs text), adminpack, lo, pageinspect, pg_surgery, file_fdw, any procedural language.
+ * not. Not among them, on purpose: dblink, postgres_fdw, tablefunc (runs text), xml2 (runs text), adminpack, lo,
+ * pageinspect, pg_surgery, file_fdw, any procedural language; and PostGIS, of which nobody has read what it does with
+ * files, networks and the tables that its functions look into.
  */
 const TRUSTED = [
   'btree_gin',
@@ -13,6 +14,7 @@ const TRUSTED = [
   'citext',
   'cube',
   'dict_int',
+  'earthdistance',
   'fuzzystrmatch',
   'hstore',
   'intarray',
@@ -24,6 +26,7 @@ const TRUSTED = [
   'seg',
   'unaccent',
   'uuid-ossp',
+  'vector',
 ]
 /** Volatile functions of theirs that leave no trace. */
 const TRUSTED_VOLATILE = [
@@ -54,7 +57,7 @@ const EXTENSIONS = `
 const FUNCTIONS = `${EXTENSIONS}
   select n.nspname::text as schema, p.proname::text as name,
     coalesce(x.trusted, false) and l.lanname in ('c', 'internal') and (p.provolatile <> 'v' or p.proname::text = any($2)) and p.proname::text <> all($3) as trusted,
-    case when coalesce(x.trusted, false) and l.lanname = 'sql' then coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) end as body,
+    case when coalesce(x.trusted, false) and l.lanname = 'sql' and p.prokind = 'f' then coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) end as body,
     p.prokind <> 'p' and (p.pronargs - p.pronargdefaults <= 1 and p.pronargs >= 1 or p.provariadic <> 0 and p.pronargs <= 2) as one,
     p.pronargs >= 1 and exists (
       select from pg_type t left join pg_type b on b.oid = t.typbasetype
@@ -222,6 +225,7 @@ export async function readCatalogue(client: pg.ClientBase, target: string): Prom
 
 /** Whatever runs one query, where pg_catalog alone gives names their meaning. */
 export interface Reader {
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as pg's own
   query<R extends pg.QueryResultRow>(
     text: string,
     values?: readonly unknown[],

@@ -594,6 +594,16 @@ select carts from carts
 select carts.* from carts
 select public.carts.* from public.carts
 select public.carts.id from public.carts
+select tidy('x'), tidy_twice(note), tidy_body(note) from carts
+select (note).tidy, carts.tidy from carts
+select x.tidy from tidy('x') x
+select tidy(a => 'x')
+select pg_catalog.tidy('x'), trap.tidy('x')
+select hidden('x'), hidden_deeper('x'), overloaded(1), through_overloaded(1)
+select by_default()
+select takes_checked(5), gives_checked()
+select writes_cards(), counts_cards()
+select with_rights(), with_setting(), many_bodies(), any_row(1), no_body(), aliased('x')
 select named()
 select named(a => 1)
 select varia(variadic array[1])
