@@ -14,6 +14,7 @@ import { createOwed } from './owed.ts'
 import { attachBackend, closeSession, openSession } from './sessions.ts'
 import { createSignInRefusals } from './sign-in-refusals.ts'
 import { confirm, finish, start } from './start.ts'
+import { turnstile } from './turnstile.ts'
 
 /** The gateways' side of the application, and what boot and the reconciler need of it. */
 export interface GatewayPart extends GatewayApp {
@@ -23,22 +24,29 @@ export interface GatewayPart extends GatewayApp {
   close(): Promise<void>
 }
 
+/**
+ * How many who sign in may use the store at once: hundreds may come in the same second, and the statements, holds and
+ * heartbeats of those who are here use the same few connections.
+ */
+const SIGNING_IN = 4
+
 export function createGatewayApp(deps: GatewayDeps): GatewayPart {
   const mine = new Set<SessionId>()
   const cuts = createCuts({ ...deps, store: deps.vital ?? deps.store }, mine)
   const background = createBackgroundRecord(deps)
   const owed = createOwed(deps)
   const signIns = createSignInRefusals(deps)
+  const turn = turnstile(SIGNING_IN)
   return {
     policy: deps.policy,
     now: () => deps.clock.now(),
-    verifiers: deps.verifiers,
+    verifiers: (user) => turn(() => deps.verifiers(user)),
     async openTarget(resource) {
       const profile = deps.policy()?.resources.get(resource)
-      return profile === undefined ? refuse('not_found') : openTargetOf(deps, profile)
+      return profile === undefined ? refuse('not_found') : turn(() => openTargetOf(deps, profile))
     },
-    openSession: openSession(deps, mine),
-    attachBackend: attachBackend(deps),
+    openSession: openSession(deps, mine, turn),
+    attachBackend: (session, backend) => turn(() => attachBackend(deps)(session, backend)),
     closeSession: (session, why) =>
       owed.tell(`the end of ${session}`, async () => {
         await closeSession(deps)(session, why)

@@ -8,6 +8,7 @@ import { sessionMoved } from '../requests/entries.ts'
 import { endGrant, withdrawPending } from '../requests/steps.ts'
 import type { GatewayDeps } from './deps.ts'
 import { giveUp } from './start.ts'
+import type { Turnstile } from './turnstile.ts'
 
 /**
  * The `connect` decision and the session, in one transaction, before anything reaches the target.
@@ -15,12 +16,12 @@ import { giveUp } from './start.ts'
  * written is not known then, and whoever finds it there ends it (`Cuts.endStrays`).
  */
 export const openSession =
-  (deps: GatewayDeps, mine: Set<SessionId>): GatewayApp['openSession'] =>
+  (deps: GatewayDeps, mine: Set<SessionId>, turn: Turnstile): GatewayApp['openSession'] =>
   async (input) => {
     const profile = deps.policy()?.resources.get(input.resource)
     if (profile === undefined) throw new Error(`the profile of ${input.resource} cannot be told`)
     const replica = deps.replica.id()
-    const id = await deps.store.requests.nextSession()
+    const id = await turn(() => deps.store.requests.nextSession())
     const open = async (tx: Tx) => {
       const { decision } = input
       const atMost = decision.outcome === 'allow' ? decision.sessionAtMost : undefined
@@ -53,7 +54,7 @@ export const openSession =
     }
     mine.add(id)
     try {
-      return await deps.store.transaction(open)
+      return await turn(() => deps.store.transaction(open))
     } catch (error) {
       mine.delete(id)
       throw error
