@@ -3,6 +3,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import { StrictReader } from './strict-framing.ts'
 import type { Framed } from './strict-framing.ts'
 
+const TERMINATE = Buffer.from('X\0\0\0\x04', 'latin1')
+
 /** One connection of the gateway to its target, as it passes. */
 export interface ProxyLine {
   /** Towards the gateway. */
@@ -69,7 +71,10 @@ export async function targetProxy(to: { readonly port: number }, hooks: ProxyHoo
       if (!line.muted) near.write(proxy.hooks.onServer?.(chunk, line) ?? chunk)
     })
     near.on('close', () => {
-      if (reader.rest.length > 0) faults.push(`the connection ended within a message: ${reader.rest.length} bytes`)
+      // Rows that a client did not finish are passed on as far as they came, and with nothing behind them.
+      const { rest } = reader
+      const rows = rest[0] === 'd'.charCodeAt(0) && !rest.subarray(-5).equals(TERMINATE)
+      if (rest.length > 0 && !rows) faults.push(`the connection ended within a message: ${rest.toString('latin1')}`)
       far.destroy()
     })
     near.on('end', () => far.end())

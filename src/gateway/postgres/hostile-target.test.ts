@@ -100,8 +100,8 @@ function lie(say: (line: ProxyLine) => void): void {
   let lied = false
   proxy.hooks = {
     onClient(message, line) {
-      if (lied || line.muted) return true
-      if (!message.bytes.includes(MARK)) return false
+      if (line.muted) return true
+      if (lied || !message.bytes.includes(MARK)) return false
       lied = true
       line.muted = true
       say(line)

@@ -5,6 +5,7 @@ import { gatewayWorld } from '../../../test/support/gateway-world.ts'
 import type { GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { brief, rawClient, textOf } from '../../../test/support/raw-client.ts'
 import type { RawClient } from '../../../test/support/raw-client.ts'
+import { framed } from '../../../test/support/strict-framing.ts'
 import type { CatalogueSource } from '../../app/ports/catalogue.ts'
 import { createCatalogueSource } from '../../connector/postgres/catalogue-source.ts'
 import { encodeBind, encodeExecute, encodeParse, encodeQuery, SYNC } from '../../wire/postgres/frontend.ts'
@@ -139,4 +140,18 @@ it('a text that may not stand in a pipeline is not put into one by the gateway',
   await parsed('', 'DISCARD ALL')
   expect(await executes('')).toBe('2 C(DISCARD ALL) Z(I)')
   expect(await executes('')).toBe('2 C(DISCARD ALL) Z(I)')
+})
+
+it('a COPY behind another whose end the target has not confirmed takes its own rows', async () => {
+  await db.query('CREATE TABLE IF NOT EXISTS rows (id int)')
+  const [data, fail, done] = [framed('d', '1\n'), framed('f', 'given up\0'), framed('c')]
+  client.send(encodeParse('', 'COPY rows FROM STDIN'), encodeBind('', ''), encodeExecute(''), SYNC)
+  await client.until('G')
+  client.send(fail, SYNC, encodeQuery('COPY rows FROM STDIN'))
+  expect(brief(await client.until('Z'))).toBe('E(57014) Z(I)')
+  await client.until('G')
+  client.send(data, done, encodeQuery('SELECT 3'))
+  expect(brief([...(await client.until('Z')), ...(await client.until('Z'))])).toBe(
+    'C(COPY 1) Z(I) T D(3) C(SELECT 1) Z(I)',
+  )
 })

@@ -386,7 +386,9 @@ export class GatewaySession {
     // The target may not take the connection from which its backend is terminated; the end of this one is seen at least
     // by one that runs nothing. Not at once: it alone would let what runs be done.
     if (cutting) setTimeout(() => upstream.destroy(), ALONE_MS).unref()
-    else upstream.end(TERMINATE)
+    // INVARIANT: within a CopyData that the client never finished, a message of ours would be read as rows.
+    else if (this.#reader.atBoundary) upstream.end(TERMINATE)
+    else upstream.end()
     void bury(this.#of, why, cutting, settled).finally(() => {
       upstream.destroy()
       client.destroySoon()

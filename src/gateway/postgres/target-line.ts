@@ -138,6 +138,8 @@ export class TargetLine {
   skipping = false
   /** `awaiting`: a COPY FROM STDIN may begin or has ended, and nothing may be sent before the target says. */
   copy: 'none' | 'awaiting' | 'in' = 'none'
+  /** What `copy` is about: an answer to one before it says nothing of it. */
+  #copier: Expected | undefined
   /** Something of the extended protocol went out since the last Sync. */
   #begun = false
   #ended = false
@@ -189,6 +191,7 @@ export class TargetLine {
     if (expected.kind === 'sync' || expected.kind === 'query') this.skipping = false
     if (expected.copies !== true) return
     this.copy = 'awaiting'
+    this.#copier = expected
     // Nothing more is sent until the target answers, so it must not wait for a Sync.
     if (expected.kind === 'execute') this.#out.add(FLUSH)
   }
@@ -544,7 +547,7 @@ export class TargetLine {
     if (consumed) {
       this.#shift()
       head.done?.()
-      if (head.copies === true) this.copy = 'none'
+      if (head === this.#copier) this.copy = 'none'
     }
     return undefined
   }
@@ -586,14 +589,14 @@ export class TargetLine {
     head.undo?.(false)
     this.#order.failed()
     this.#rowsBegun = false
-    if (head.copies === true) this.copy = head.kind === 'query' ? 'awaiting' : 'none'
+    if (head === this.#copier) this.copy = head.kind === 'query' ? 'awaiting' : 'none'
     if (head.kind === 'query' || head.kind === 'sync') return undefined
     this.#shift()
     for (let next = this.#owed.first; next !== undefined && next.kind !== 'sync'; next = this.#owed.first) {
       // INVARIANT: a Query behind an error and before a Sync is ignored by the target, like everything else there.
       next.run?.ended('failed', '25P02')
       next.undo?.(true)
-      if (next.copies === true) this.copy = 'none'
+      if (next === this.#copier) this.copy = 'none'
       this.#owed.shift()
     }
     // A Sync that is under way already ends the skipping before anything sent from now on arrives.
@@ -614,7 +617,7 @@ export class TargetLine {
     this.unsynced = this.#owed.opens
     this.executed = this.unsynced
     this.skipping = false
-    if (head.copies === true) this.copy = 'none'
+    if (head === this.#copier) this.copy = 'none'
     if (head.kind === 'query') head.run?.ended('succeeded')
     head.done?.()
     if ((head.hidden === undefined && head.keep === undefined) || head.hidden?.ready === true) this.#hooks.pass(piece)

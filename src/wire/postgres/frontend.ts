@@ -120,12 +120,28 @@ function readFormats(body: BodyReader): readonly number[] | undefined {
   return formats
 }
 
-/** Portal and statement of a Bind alone, for the way that needs no parameters. */
+/** Portal and statement of a Bind alone, for the way that needs no parameters. The rest is only seen to add up. */
 export function decodeBindNames(frame: Buffer): { readonly portal: string; readonly statement: string } | undefined {
   const body = new BodyReader(frame, HEADER)
   const portal = body.cstring()
   const statement = body.cstring()
-  return body.ok ? { portal, statement } : undefined
+  return body.ok && addsUp(frame, frame.length - body.left) ? { portal, statement } : undefined
+}
+
+/** Formats, values and formats of results, one after another, to the end of the message. */
+function addsUp(frame: Buffer, from: number): boolean {
+  const end = frame.length
+  if (end - from < 6) return false
+  let at = from + 2 + 2 * frame.readUInt16BE(from)
+  if (at + 4 > end) return false
+  let values = frame.readUInt16BE(at)
+  for (at += 2; values > 0; values--) {
+    if (at + 4 > end) return false
+    const size = frame.readInt32BE(at)
+    if (size < -1) return false
+    at += 4 + Math.max(0, size)
+  }
+  return at + 2 <= end && at + 2 + 2 * frame.readUInt16BE(at) === end
 }
 
 export function decodeExecute(frame: Buffer): Execute | undefined {
