@@ -243,6 +243,15 @@ describe('the protocol, message by message', () => {
     expect(await ask('SELECT 1')).toBe('T D(1) C(SELECT 1) Z(I)')
   })
 
+  it('passes on the types of more parameters than their number can say, which PostgreSQL prepares', async () => {
+    const count = 65_536
+    const text = `VALUES ${Array.from({ length: count }, (_, i) => `($${i + 1}::text)`).join(', ')}`
+    client.send(encodeParse('many', text), Buffer.from('D\0\0\0\x0aSmany\0', 'latin1'), SYNC)
+    const described = (await client.until('Z')).find(({ type }) => type === 't')
+    expect(described?.bytes).toHaveLength(7 + 4 * count)
+    expect(await ask('SELECT 1')).toBe('T D(1) C(SELECT 1) Z(I)')
+  })
+
   it('tells a client the process id of its own backend', async () => {
     world.app.rule = () => 'allow'
     client.send(encodeQuery('SELECT pg_backend_pid()'))

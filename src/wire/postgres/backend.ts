@@ -158,11 +158,15 @@ export function decodeDataRow(frame: Buffer): readonly (string | null)[] | undef
   return body.complete ? values : undefined
 }
 
-/** Object ids of a statement's parameter types. Undefined when malformed. */
+/**
+ * Object ids of a statement's parameter types. Undefined when malformed. Of more than 65,535, which PostgreSQL prepares
+ * and nobody can bind, the number says what is left of it in 16 bits.
+ */
 export function decodeParameterTypes(frame: Buffer): readonly number[] | undefined {
   const body = new BodyReader(frame, HEADER)
-  const count = body.int16() & 0xffff
-  if (!body.ok || body.left !== count * 4) return undefined
+  const said = body.int16() & 0xffff
+  const count = body.left / 4
+  if (!body.ok || !Number.isInteger(count) || (count & 0xffff) !== said) return undefined
   return Array.from({ length: count }, () => body.int32() >>> 0)
 }
 
