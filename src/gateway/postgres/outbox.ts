@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 
 /** Bytes that stand in a chunk. */
-export interface Stretch {
+interface Stretch {
   readonly chunk: Buffer
   readonly start: number
   readonly end: number
