@@ -44,16 +44,14 @@ export class PreparedStatements {
   delete(name: string): () => void {
     const before = this.#byName.get(name)
     this.#byName.delete(name)
-    return () => {
-      if (!this.#byName.has(name)) this.#restore(name, before)
-    }
+    return () => this.#putBack(name, before)
   }
   /** DISCARD ALL and DEALLOCATE ALL: the unnamed statement stays. Answers how to take it back. */
   clear(): () => void {
     const before = [...this.#byName].filter(([name]) => name !== '')
     for (const [name] of before) this.#byName.delete(name)
     return () => {
-      for (const [name, prepared] of before) if (!this.#byName.has(name)) this.#restore(name, prepared)
+      for (const [name, prepared] of before) this.#putBack(name, prepared)
     }
   }
   /**
@@ -65,6 +63,14 @@ export class PreparedStatements {
     for (const [name, prepared] of this.#byName) {
       if (name !== '' && prepared !== unsent && texts.get(name) !== prepared.text) this.#byName.delete(name)
     }
+  }
+
+  /** It was never forgotten. What was made under its name meanwhile falls back to it, should the target refuse that. */
+  #putBack(name: string, prepared: Prepared | undefined): void {
+    let newer = this.#byName.get(name)
+    if (newer === undefined) return this.#restore(name, prepared)
+    while (newer.before !== undefined) newer = newer.before
+    if (newer !== prepared) newer.before = prepared
   }
 
   #restore(name: string, to: Prepared | undefined): void {
