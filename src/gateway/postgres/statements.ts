@@ -38,7 +38,7 @@ export class PreparedStatements {
     return () => {
       prepared.gone = true
       // Something newer may stand there by now, and falls back past this one.
-      if (this.#byName.get(name) === prepared) this.#restore(name, before)
+      if (this.#byName.get(name) === prepared) this.#restore(name, prepared.before)
     }
   }
   delete(name: string): () => void {
