@@ -130,7 +130,7 @@ async function openHold(
 ): Promise<HoldOpened> {
   const { principal, resource, decision } = input
   const asking = askingOf(principal)
-  const every: readonly Verb[] = [...verbsOf(actionsOf(input)), ...runOf(input)]
+  const every: ReadonlySet<Verb> = new Set([...verbsOf(actionsOf(input)), ...runOf(input)])
   const rowCap = strictestCap([decision.terms.rowCap, rowsAtMost === undefined ? undefined : { rows: rowsAtMost }])
   const wait = Math.min(decision.terms.timeout, input.waitAtMostMs ?? decision.terms.timeout)
   const request = await openRequest(
@@ -138,7 +138,7 @@ async function openHold(
     {
       ...asking,
       resource,
-      verbs: VERBS.filter((v) => every.includes(v)),
+      verbs: VERBS.filter((v) => every.has(v)),
       subject: input.subject,
       digest: input.digest,
       cause: decision.cause,
