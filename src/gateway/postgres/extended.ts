@@ -239,7 +239,8 @@ export class Extended {
   async #commit(frame: Buffer, portal: Portal): Promise<void> {
     const desk = this.#desk
     const told = await desk.confirm()
-    if (desk.ended) return
+    // What came before it failed, and the target ignores this as it ignores everything up to Sync.
+    if (desk.ended || desk.line.skipping) return
     if (told === undefined) return this.#send(frame, portal)
     if (portal.run === undefined) desk.refused(portal.prepared.text, portal, told)
     await desk.takeBack(told, 'extended')

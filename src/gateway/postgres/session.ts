@@ -324,7 +324,7 @@ export class GatewaySession {
   /** It commits what was done under a review. */
   async #commitQuery(frame: Buffer, text: string, cleared: Cleared): Promise<void> {
     const told = await this.#desk.confirm()
-    if (this.#desk.ended) return
+    if (this.#desk.ended || this.#line.skipping) return
     if (told === undefined) return this.#runQuery(frame, text, cleared)
     this.#desk.refused(text, cleared, told)
     this.#extended.discardUnnamed()
