@@ -155,8 +155,8 @@ const text = fc.oneof(
   { weight: 7, arbitrary: fc.constantFrom(...STEERS) },
   { weight: 1, arbitrary: fc.constantFrom(...COPIES_OUT) },
 )
-/** Names behind the end of a transaction are refused by the gateway where that end may change what they mean (docs). */
-const ENDS = /^(COMMIT|END|ROLLBACK|ABORT)/
+/** Names behind the end of a transaction, or behind what was begun before, are refused where they may have changed (docs). */
+const ENDS = /^(COMMIT|END|ROLLBACK|ABORT|FETCH|MOVE)/
 const STEERS_ONLY = /^(BEGIN|START|SET (?!CONSTR)|RESET|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|$|--)/
 const understood = (all: readonly string[]): boolean => {
   const end = all.findIndex((one) => ENDS.test(one))

@@ -112,7 +112,7 @@ describe.each(targetServers())('PostgreSQL $version', ({ url, version }) => {
     const comparable = (one: Turn) =>
       one[0]?.[0] !== 'E'.charCodeAt(0) &&
       !one.some((frame) => /SET TRANSACTION|DISCARD ALL/.test(frame.toString('latin1')))
-    await compare(MESSAGES / 25, unheld, comparable)
+    await compare(MESSAGES / 50, unheld, comparable)
     reviewing = false
     expect(held).toBeGreaterThan(0)
   })
