@@ -26,6 +26,9 @@ export type FromWorker =
   | { readonly kind: 'cancel'; readonly pid: number; readonly secret: Uint8Array }
   | ({ readonly kind: 'counts' } & Counts)
 
+/** How often a worker that listens says so, with its counts. In ms. */
+export const COUNTS_MS = 1_000
+
 export interface Counts {
   /** Open client connections. */
   readonly connections: number

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { Logger } from 'pino'
 import { gatewayEngine } from '../engine.ts'
-import type { Counts, FromWorker, StartOrder, ToWorker } from './messages.ts'
+import { COUNTS_MS, type Counts, type FromWorker, type StartOrder, type ToWorker } from './messages.ts'
 import { WORKER } from './worker.ts'
 
 /** One that dies at once is not started again at once; the wait doubles up to the longest. */
@@ -13,6 +13,23 @@ const LATEST_MS = 10_000
 const SETTLED_MS = 30_000
 /** For sessions to end in order; a worker that takes longer is killed. */
 const STOP_MS = 10_000
+/**
+ * One that says nothing for so long takes connections and answers none: it is killed. Others took it for dead before,
+ * and have closed its sessions.
+ */
+const SILENT_MS = 15_000
+/**
+ * How long a port may be taken. Processes of a server that was killed end their sessions first, and keep it for up to
+ * 5 s.
+ */
+const FREED_MS = 8_000
+const LOOK_AGAIN_MS = 100
+
+/** For tests: other lengths. In ms. */
+export interface Patience {
+  readonly silent?: number
+  readonly freed?: number
+}
 
 /** The gateway's processes, as the server sees them. */
 export interface Workers {
@@ -35,6 +52,8 @@ interface Worker {
   startedAt: number
   wait: number
   timer: NodeJS.Timeout | undefined
+  /** Looks since it was last heard. */
+  unheard: number
 }
 
 /**
@@ -42,7 +61,7 @@ interface Worker {
  * on a process that ends is started again. Its sessions are gone with it: their clients read a closed connection, the
  * target ends their backends, and the reconciler closes what the store has of them.
  */
-export function forkWorkers(count: number, log: Logger): Workers {
+export function forkWorkers(count: number, log: Logger, patience: Patience = {}): Workers {
   const workers: Worker[] = []
   const { execArgv, env } = gatewayEngine()
   let order: Omit<StartOrder, 'worker' | 'reusePort'> | undefined
@@ -55,16 +74,44 @@ export function forkWorkers(count: number, log: Logger): Workers {
   }
   const launch = (worker: Worker, failed?: (reason: Error) => void, ready?: () => void): void => {
     const index = workers.indexOf(worker)
-    const child = fork(WORKER, [], {
-      execArgv: [...execArgv],
-      env,
-      serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    })
-    worker.child = child
+    const again = (): void => {
+      worker.wait =
+        performance.now() - worker.startedAt > SETTLED_MS ? SOONEST_MS : Math.min(worker.wait * 2, LATEST_MS)
+      worker.timer = setTimeout(() => {
+        launch(worker)
+        if (order !== undefined) give(worker, order)
+      }, worker.wait)
+    }
+    /** Short of memory, of file descriptors or of processes: later there may be enough. */
+    const notBegun = (err: Error): void => {
+      worker.child = undefined
+      failed?.(err)
+      if (closing) return
+      log.error({ err, worker: index }, 'a gateway worker could not be started; trying again')
+      again()
+    }
     worker.startedAt = performance.now()
-    child.on('error', (err) => log.error({ err, worker: index }, 'a gateway worker could not be reached'))
+    worker.unheard = 0
+    let child: ChildProcess
+    try {
+      child = fork(WORKER, [], {
+        execArgv: [...execArgv],
+        env,
+        serialization: 'advanced',
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      })
+    } catch (error) {
+      notBegun(error instanceof Error ? error : new Error(String(error)))
+      return
+    }
+    worker.child = child
+    child.on('error', (err) => {
+      // Of one that never was there is no exit.
+      if (child.pid === undefined) notBegun(err)
+      else log.error({ err, worker: index }, 'a gateway worker could not be reached')
+    })
     child.on('message', (message: FromWorker) => {
+      worker.unheard = 0
       switch (message.kind) {
         case 'ready':
           worker.listening = true
@@ -95,12 +142,7 @@ export function forkWorkers(count: number, log: Logger): Workers {
       failed?.(new Error(`a gateway worker ended at once (${signal ?? code})`))
       if (closing) return
       log.error({ worker: index, code, signal }, 'a gateway worker ended, and its sessions with it; starting another')
-      worker.wait =
-        performance.now() - worker.startedAt > SETTLED_MS ? SOONEST_MS : Math.min(worker.wait * 2, LATEST_MS)
-      worker.timer = setTimeout(() => {
-        launch(worker)
-        if (order !== undefined) give(worker, order)
-      }, worker.wait)
+      again()
     })
   }
   const give = (worker: Worker, of: NonNullable<typeof order>): void =>
@@ -115,6 +157,7 @@ export function forkWorkers(count: number, log: Logger): Workers {
       startedAt: 0,
       wait: SOONEST_MS / 2,
       timer: undefined,
+      unheard: 0,
     })
   }
   const started = Promise.all(
@@ -123,45 +166,74 @@ export function forkWorkers(count: number, log: Logger): Workers {
   // Nobody may be waiting for it yet, or ever.
   started.catch(() => undefined)
 
+  // Looks are counted, not time: after a sleep of this process there is one, and then it hears what was said meanwhile.
+  const most = (patience.silent ?? SILENT_MS) / COUNTS_MS
+  const looking = setInterval(() => {
+    for (const worker of workers) {
+      if (!worker.listening || ++worker.unheard <= most) continue
+      log.error({ worker: workers.indexOf(worker) }, 'a gateway worker has not been heard of for too long')
+      worker.child?.kill('SIGKILL')
+    }
+  }, COUNTS_MS).unref()
+
   const stop = async (worker: Worker): Promise<void> => {
     clearTimeout(worker.timer)
     const { child } = worker
     if (child === undefined) return
-    const gone = once(child, 'exit')
+    const gone = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve())
+      child.once('error', () => child.pid === undefined && resolve())
+    })
     tell(worker, { kind: 'stop' })
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
     await gone
     clearTimeout(late)
   }
+  const close = (): Promise<void> => {
+    closing = true
+    clearInterval(looking)
+    closed ??= Promise.all(workers.map(stop)).then(() => undefined)
+    return closed
+  }
   return {
     count,
     async start(of) {
-      if (count > 1) await mustBeFree(of.host, of.port)
+      await free(of.host, of.port, patience.freed ?? FREED_MS)
       order = of
       for (const worker of workers) give(worker, of)
-      await started
+      try {
+        await started
+      } catch (error) {
+        await close()
+        throw error
+      }
     },
     counts: () => ({
       connections: workers.reduce((sum, { counts }) => sum + counts.connections, 0),
       lost: workers.reduce((sum, { counts, lostBefore }) => sum + counts.lost + lostBefore, 0),
     }),
     listening: () => workers.filter((worker) => worker.listening).length,
-    close() {
-      closing = true
-      closed ??= Promise.all(workers.map(stop)).then(() => undefined)
-      return closed
-    },
+    close,
   }
 }
 
 /**
  * Processes that share a port share it with anybody who does the same, another installation of the same account
- * included: nobody may listen there yet. @throws EADDRINUSE and its like.
+ * included: nobody may listen there yet. @throws EADDRINUSE and its like, once it was taken for so long.
  */
-async function mustBeFree(host: string, port: number): Promise<void> {
-  const server = createServer()
-  server.listen({ host, port })
-  await once(server, 'listening')
-  server.close()
-  await once(server, 'close')
+async function free(host: string, port: number, withinMs: number): Promise<void> {
+  for (const until = performance.now() + withinMs; ;) {
+    const server = createServer()
+    try {
+      server.listen({ host, port })
+      await once(server, 'listening')
+      server.close()
+      await once(server, 'close')
+      return
+    } catch (error) {
+      const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+      if (!taken || performance.now() > until) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS))
+  }
 }

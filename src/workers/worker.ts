@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { openCore } from '../core.ts'
 import { createLog } from '../log.ts'
 import { type Carrying, carrySessions } from './carry-sessions.ts'
-import type { Counts, FromWorker, StartOrder, ToWorker } from './messages.ts'
+import { COUNTS_MS, type FromWorker, type StartOrder, type ToWorker } from './messages.ts'
 
 /*
  * One gateway process: takes the port's connections beside others and carries their sessions to their ends. The server
@@ -10,7 +10,6 @@ import type { Counts, FromWorker, StartOrder, ToWorker } from './messages.ts'
  * sessions and itself.
  */
 
-const COUNTS_MS = 1_000
 /** Sessions have this long to end in order, once nobody is there to wait for it. */
 const ORPHANED_MS = 5_000
 
@@ -29,12 +28,8 @@ async function start(order: StartOrder): Promise<void> {
   const running = await carrySessions(core, { ...order, log, shared: { ...order, elsewhere } })
   parts.defer(() => running.close())
   carrying = running
-  let last: Counts | undefined
-  setInterval(() => {
-    const counts = running.counts()
-    if (counts.connections !== last?.connections || counts.lost !== last.lost) tell({ kind: 'counts', ...counts })
-    last = counts
-  }, COUNTS_MS).unref()
+  // Also when nothing has changed: one that says nothing is taken for stuck.
+  setInterval(() => tell({ kind: 'counts', ...running.counts() }), COUNTS_MS).unref()
 }
 
 const stop = (): Promise<void> =>
