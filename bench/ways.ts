@@ -36,10 +36,13 @@ export const ratio = (a: readonly number[] | undefined, b: readonly number[] | u
     ? null
     : rounded(median(a) / median(b))
 
-/** The target sees no address at the other end of a Unix socket. The gateway may look for one after its first session only. */
+/**
+ * The target sees no address at the other end of a Unix socket. Each process of the gateway looks for one after its
+ * first session only, and which of them takes a session is chance: the last of many tells.
+ */
 export async function reachesBySocket(gateway: Way): Promise<boolean> {
   let bySocket = false
-  for (let session = 0; session < 3; session++) {
+  for (let session = 0; session < 16; session++) {
     const connection = await connectPostgres({ ...gateway, host: '127.0.0.1', tls: 'disable' })
     try {
       const [result] = await connection.query('SELECT inet_client_addr() IS NULL')
