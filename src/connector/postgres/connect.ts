@@ -17,6 +17,13 @@ export interface Connections {
   close(): Promise<void>
 }
 
+/**
+ * Names, operators and casts mean what they mean in pg_catalog, whatever the database or role sets. Not given as
+ * `options` when connecting: poolers refuse those, or leave them out and say nothing.
+ */
+const MEANING =
+  "set search_path = ''; set standard_conforming_strings = on; set datestyle = 'ISO'; set row_security = on; set default_transaction_read_only = off"
+
 function settings(target: OpenTarget, database: string, ssl: boolean): pg.PoolConfig {
   return {
     host: target.socket ?? target.host,
@@ -25,9 +32,6 @@ function settings(target: OpenTarget, database: string, ssl: boolean): pg.PoolCo
     database,
     ...(target.password === undefined ? {} : { password: target.password }),
     application_name: 'holdpoint control',
-    // Names, operators and casts mean what they mean in pg_catalog, whatever the database or role sets.
-    options:
-      '-c search_path= -c standard_conforming_strings=on -c datestyle=ISO -c row_security=on -c default_transaction_read_only=off',
     ssl: ssl ? { rejectUnauthorized: target.sslmode === 'verify-full' } : false,
     ...(target.direct === undefined ? {} : { sslnegotiation: 'direct' }),
     connectionTimeoutMillis: CONNECT_WITHIN,
@@ -40,6 +44,7 @@ function settings(target: OpenTarget, database: string, ssl: boolean): pg.PoolCo
 /** The targets' control connections: a few for each database, closed when idle. Passwords are kept only inside them. */
 export function createConnections(): Connections {
   const pools = new Map<string, { pool: pg.Pool; ssl: boolean }>()
+  const set = new WeakSet<pg.ClientBase>()
 
   const make = (target: OpenTarget, database: string, ssl: boolean): { pool: pg.Pool; ssl: boolean } => {
     const pool = new pg.Pool(settings(target, database, ssl))
@@ -84,6 +89,8 @@ export function createConnections(): Connections {
         }
         let failed = true
         try {
+          if (!set.has(client)) await client.query(MEANING)
+          set.add(client)
           const result = await use(client)
           failed = false
           return result

@@ -20,9 +20,11 @@ export async function bury(
 ): Promise<void> {
   const { app, backend, control, session, target, upstream, resource, log } = of
   try {
-    if (cutting) void of.cancelTarget()
+    // INVARIANT: behind a pooler the backend is the session's only as long as the connection stands.
+    const foreign = of.pooled && upstream.closed
+    if (cutting || of.pooled) void of.cancelTarget()
     else await closed(upstream, GRACE_MS)
-    const left = !cutting && upstream.closed && (await control.isGone(target, backend))
+    const left = foreign || (!cutting && upstream.closed && (await control.isGone(target, backend)))
     if (!left && !(await control.terminate(target, backend, TERMINATE_MS))) {
       log.error({ session, resource }, 'the backend of a closed session is still there')
     }

@@ -9,6 +9,8 @@ import { PostgresClient } from '../../wire/postgres/client.ts'
 import type { ClientEvent } from '../../wire/postgres/client.ts'
 import { encodeCancelRequest, encodeSslRequest } from '../../wire/postgres/startup.ts'
 import type { LocalSockets } from './local-sockets.ts'
+import { keepsBackends } from './poolers.ts'
+import type { Asked, Poolers } from './poolers.ts'
 import { withSharedReads } from './shared-reads.ts'
 import { STATE_QUERY } from './target-state.ts'
 
@@ -23,6 +25,8 @@ export interface Connected {
   readonly state: readonly (string | null)[]
   /** Which server answers, of all that this machine may have: since when it runs, with which database, as what. */
   readonly server: string
+  /** A pooler stands in front of it: the backend outlives the connection, and may be somebody else's then. */
+  readonly pooled: boolean
 }
 export type ConnectedOrNot =
   | ({ readonly ok: true } & Connected)
@@ -52,7 +56,21 @@ const IDENTITY_QUERY = `SELECT pid::pg_catalog.text,
 const WATCH = ['client_connection_check_interval', '1s'] as const
 /** Poolers that know no such parameter, and servers that cannot look (Windows), refuse it with one of these. */
 const NOT_TAKEN: ReadonlySet<string> = new Set(['08P01', '0A000', '22023', '42704'])
-class NotWatched extends Error {}
+class NotWatched extends Error {
+  readonly code: string
+  constructor(code: string) {
+    super('a parameter was not taken')
+    this.code = code
+  }
+}
+/** What poolers take when connecting; any other is set right behind it. */
+const POOLERS_TAKE: ReadonlySet<string> = new Set([
+  'client_encoding',
+  'datestyle',
+  'timezone',
+  'standard_conforming_strings',
+  'application_name',
+])
 /** The same for those, as well as they can. The answer is not needed. */
 const WATCH_QUERY = `SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)
  WHERE pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'`
@@ -68,15 +86,16 @@ export async function connectTarget(
   withinMs: number,
   signal: AbortSignal,
   sockets: LocalSockets,
+  poolers: Poolers,
 ): Promise<ConnectedOrNot> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(withinMs)])
   const near = sockets.near(target)
   if (near !== undefined) {
-    const over = await connect(near, database, settings, withinMs, limit)
+    const over = await connect(near, database, settings, withinMs, limit, poolers)
     if (sockets.confirms(target, over.ok ? over.server : undefined)) return over
     if (over.ok) over.socket.destroy()
   }
-  const connected = await connect(target, database, settings, withinMs, limit)
+  const connected = await connect(target, database, settings, withinMs, limit, poolers)
   if (connected.ok) sockets.seen(target, connected.server)
   return connected
 }
@@ -87,20 +106,36 @@ async function connect(
   settings: ReadonlyMap<string, string>,
   withinMs: number,
   limit: AbortSignal,
+  poolers: Poolers,
 ): Promise<ConnectedOrNot> {
-  let socket: Socket | undefined
-  const attempt = async (watched: boolean): Promise<ConnectedOrNot> => {
-    socket = await openSocket(target, limit)
-    return { ok: true, ...(await signIn(socket, target, database, settings, watched, limit)) }
+  const opened: Socket[] = []
+  const attempt = async (how: 'watched' | 'unwatched' | 'pooled'): Promise<SignedIn> => {
+    const socket = await openSocket(target, limit)
+    opened.push(socket)
+    return await signIn(socket, target, database, settings, how, limit)
   }
   try {
-    return await attempt(true).catch((error: unknown) => {
+    let how: 'watched' | 'unwatched' | 'pooled' = 'watched'
+    const session = await attempt(how).catch((error: unknown) => {
       if (!(error instanceof NotWatched)) throw error
-      socket?.destroy()
-      return attempt(false)
+      opened.pop()?.destroy()
+      how = error.code === '08P01' ? 'pooled' : 'unwatched'
+      return attempt(how)
     })
+    if (session.connected.pooled) {
+      const kept = await poolers.keeps(target, database, async () => {
+        const other = await attempt(how)
+        try {
+          return await keepsBackends(session.asked, other.asked)
+        } finally {
+          opened.pop()?.destroy()
+        }
+      })
+      if (!kept) throw new Unreachable('0A000', NOT_KEPT)
+    }
+    return { ok: true, ...session.connected }
   } catch (error) {
-    socket?.destroy()
+    for (const socket of opened) socket.destroy()
     if (limit.aborted)
       return { ok: false, code: '08001', message: `the target did not answer within ${Math.round(withinMs / 1000)} s` }
     if (error instanceof Unreachable) return { ok: false, code: error.code, message: error.message }
@@ -112,16 +147,26 @@ async function connect(
   }
 }
 
+const NOT_KEPT =
+  'a connection pooler in front of the target gives backends to others between transactions; set pool_mode = session, or give the server itself'
+
+interface SignedIn {
+  readonly connected: Connected
+  readonly asked: Asked
+}
+
 /** Ask the target to stop what runs under `key`, over a connection of its own. Never rejects. */
 export async function cancelOnTarget(target: OpenTarget, key: Connected['key']): Promise<void> {
   if (key === undefined) return
   try {
     const socket = await openSocket(target, AbortSignal.timeout(5000))
     socket.on('error', () => undefined)
-    socket.end(encodeCancelRequest(key.pid, key.secret))
+    // Not ended from here: PgBouncer forgets the request of whoever leaves before it is done, or ends itself by it (1.18).
+    socket.write(encodeCancelRequest(key.pid, key.secret))
     await new Promise<void>((resolve) => {
       socket.setTimeout(2000, () => socket.destroy())
-      socket.resume().once('close', () => resolve())
+      socket.resume().once('end', () => socket.end())
+      socket.once('close', () => resolve())
     })
   } catch {
     // A cancel is a wish: PostgreSQL itself answers none.
@@ -237,9 +282,11 @@ async function signIn(
   target: OpenTarget,
   database: string,
   settings: ReadonlyMap<string, string>,
-  watched: boolean,
+  how: 'watched' | 'unwatched' | 'pooled',
   signal: AbortSignal,
-): Promise<Connected> {
+): Promise<SignedIn> {
+  const given = [...settings].filter(([name]) => how !== 'pooled' || POOLERS_TAKE.has(name.toLowerCase()))
+  const behind = [...settings].filter((one) => !given.includes(one))
   const local = target.socket !== undefined || /^(127\.|::1$|localhost$)/.test(target.host)
   const encrypted = socket instanceof TLSSocket
   const certificate = encrypted ? socket.getPeerX509Certificate()?.raw : undefined
@@ -247,7 +294,7 @@ async function signIn(
     user: target.user,
     database,
     password: target.password ?? '',
-    parameters: Object.fromEntries(watched ? [...settings, WATCH] : settings),
+    parameters: Object.fromEntries(how === 'watched' ? [...given, WATCH] : given),
     methods: local || encrypted ? ['scram', 'md5', 'cleartext', 'none'] : ['scram', 'md5', 'none'],
     nonce: randomBytes(18).toString('base64'),
     // As libpq's channel_binding=prefer: it proves the target even where nobody verifies its certificate.
@@ -295,9 +342,11 @@ async function signIn(
       }
     })
   await ask(client.start()).catch((error: unknown) => {
-    throw watched && error instanceof Unreachable && NOT_TAKEN.has(error.code) ? new NotWatched() : error
+    const code = error instanceof Unreachable ? error.code : ''
+    throw how === 'watched' && NOT_TAKEN.has(code) ? new NotWatched(code) : error
   })
-  if (!watched) await ask(client.query(WATCH_QUERY))
+  if (how !== 'watched') await ask(client.query(WATCH_QUERY))
+  for (const [name, value] of behind) await ask(client.query(setting(name, value)))
   const identity = await ask(client.query(IDENTITY_QUERY))
   const state = await ask(client.query(STATE_QUERY))
   const pid = Number(identity?.[0])
@@ -312,7 +361,21 @@ async function signIn(
   ) {
     throw new Unreachable('08P01', 'the target did not say who the session is')
   }
-  return { socket, backend: { pid, startedAt }, key, parameters, state, server }
+  const asked: Asked = {
+    pid,
+    identify: async () => Number((await ask(client.query(IDENTITY_QUERY)))?.[0]),
+    say: async (sql) => void (await ask(client.query(sql))),
+  }
+  const pooled = key !== undefined && key.pid !== pid
+  return { connected: { socket, backend: { pid, startedAt }, key, parameters, state, server, pooled }, asked }
+}
+
+/** Both are the client's. Without a backslash no setting of the session reads the literal as anything else. */
+function setting(name: string, value: string): string {
+  if (/[\\\0]/.test(name + value))
+    throw new Unreachable('22023', 'a connection pooler in front of the target takes no parameter with a backslash')
+  const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`
+  return `SELECT pg_catalog.set_config(${quote(name)}, ${quote(value)}, false)`
 }
 
 /** What goes wrong between Holdpoint and the target is not the client's own sign-in. */

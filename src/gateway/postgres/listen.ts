@@ -12,6 +12,7 @@ import type { CancelElsewhere } from './cancel-keys.ts'
 import { KEEP_ALIVE_MS } from './keep-alive.ts'
 import { serve } from './serve.ts'
 import { LocalSockets } from './local-sockets.ts'
+import { Poolers } from './poolers.ts'
 import { adopt } from './shared-reads.ts'
 import { fatal } from './told.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -78,6 +79,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   const tls = createSecureContext({ minVersion: 'TLSv1.2', ...options.tls })
   const keys = new CancelKeys(options.shared?.elsewhere)
   const nearby = new LocalSockets(options.ownSocketFolders)
+  const poolers = new Poolers()
   const closing = new AbortController()
   const guests = new Set<Promise<void>>()
   const sockets = new Set<Socket>()
@@ -109,7 +111,11 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
       if (guest === undefined) setTimeout(() => last.destroy(), 500).unref()
     }
     if (guest !== undefined) {
-      await serve({ ...options, limits, keys, sockets: nearby, closing: closing.signal }, guest, plain.remoteAddress ?? 'unknown')
+      await serve(
+        { ...options, limits, keys, sockets: nearby, poolers, closing: closing.signal },
+        guest,
+        plain.remoteAddress ?? 'unknown',
+      )
     }
   }
 

@@ -8,6 +8,7 @@ import { testServer } from '../../../test/support/database.ts'
 import type { TestDatabase } from '../../../test/support/database.ts'
 import { connectTarget } from './connect-target.ts'
 import { LocalSockets } from './local-sockets.ts'
+import { Poolers } from './poolers.ts'
 
 describe('whether a socket is tried', () => {
   const target: OpenTarget = { host: '127.0.0.1', port: 5432, user: 'u', database: 'd', sslmode: 'prefer' }
@@ -70,7 +71,7 @@ describe('a target on this machine', () => {
   const connect = async (sockets: LocalSockets) => {
     const target: OpenTarget = { ...db.target, sslmode: 'prefer' }
     const signal = new AbortController().signal
-    const connected = await connectTarget(target, target.database, new Map(), 10_000, signal, sockets)
+    const connected = await connectTarget(target, target.database, new Map(), 10_000, signal, sockets, new Poolers())
     if (!connected.ok) throw new Error(connected.message)
     const rows = await db.query('SELECT client_port FROM pg_stat_activity WHERE pid = $1', [connected.backend.pid])
     connected.socket.destroy()

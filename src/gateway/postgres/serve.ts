@@ -16,6 +16,7 @@ import { keepAlive } from './keep-alive.ts'
 import type { GatewayLimits, GatewayOptions } from './listen.ts'
 import type { LocalSockets } from './local-sockets.ts'
 import { policyBack } from './policy-back.ts'
+import type { Poolers } from './poolers.ts'
 import { GatewaySession } from './session.ts'
 import { printable } from './startup-parameters.ts'
 import { TargetState } from './target-state.ts'
@@ -26,6 +27,7 @@ export interface ServeParts extends GatewayOptions {
   readonly limits: GatewayLimits
   readonly keys: CancelKeys
   readonly sockets: LocalSockets
+  readonly poolers: Poolers
   /** Aborted when the gateway stops. */
   readonly closing: AbortSignal
 }
@@ -72,6 +74,7 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
       parts.limits.connectMs,
       gone.signal,
       parts.sockets,
+      parts.poolers,
     )
     if (!connected.ok) throw new Refused(fatal(connected.code, `${admitted.resource}: ${connected.message}`), 'failed')
     const { backend, key, parameters, state: row } = connected
@@ -96,6 +99,7 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
           principal: guest.principal,
           sourceAddress,
           backend,
+          pooled: connected.pooled,
           client: socket,
           upstream: connected.socket,
           state,

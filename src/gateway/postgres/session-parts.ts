@@ -21,6 +21,8 @@ export interface SessionParts {
   readonly database: string
   readonly sourceAddress: string
   readonly backend: Backend
+  /** A pooler stands in front of it, which gives the backend to others once it has the connection back. */
+  readonly pooled: boolean
   readonly client: Socket
   readonly upstream: Socket
   readonly state: TargetState

@@ -383,17 +383,23 @@ export class GatewaySession {
     setTimeout(() => client.destroy(), LINGER_MS).unref()
     upstream.removeAllListeners('data')
     upstream.resume()
+    // Behind a pooler it is kept until its backend is gone (`bury`), which would be somebody else's otherwise.
+    if (!this.#of.pooled) this.#letGo(cutting)
+    void bury(this.#of, why, cutting, settled).finally(() => {
+      upstream.destroy()
+      client.destroySoon()
+      this.#finished()
+    })
+  }
+
+  #letGo(cutting: boolean): void {
+    const { upstream } = this.#of
     // The target may not take the connection from which its backend is terminated; the end of this one is seen at least
     // by one that runs nothing. Not at once: it alone would let what runs be done.
     if (cutting) setTimeout(() => upstream.destroy(), ALONE_MS).unref()
     // INVARIANT: within a CopyData that the client never finished, a message of ours would be read as rows.
     else if (this.#reader.atBoundary) upstream.end(TERMINATE)
     else upstream.end()
-    void bury(this.#of, why, cutting, settled).finally(() => {
-      upstream.destroy()
-      client.destroySoon()
-      this.#finished()
-    })
   }
 }
 

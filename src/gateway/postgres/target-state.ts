@@ -9,7 +9,7 @@ const MEANINGFUL = new Set(['search_path', 'role', 'session_authorization'])
 
 /**
  * Everything that gives a text its meaning, asked in one row. Names and operators are qualified: the session's own
- * search path may hide any of them. The last but one asks nothing: RESET ALL and DISCARD ALL take back what
+ * search path may hide any of them. The last but two asks nothing: RESET ALL and DISCARD ALL take back what
  * connect-target.ts has set, by which the server ends what runs when this process has died.
  */
 export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), current_user::pg_catalog.text,
@@ -33,7 +33,7 @@ export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), cu
  CASE WHEN pg_catalog.current_setting('client_connection_check_interval') OPERATOR(pg_catalog.=) '0'
    AND pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'
    THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END,
- pg_catalog.current_setting('holdpoint.run', true)`
+ pg_catalog.current_setting('holdpoint.run', true), pg_catalog.pg_backend_pid()::pg_catalog.text`
 
 /**
  * What a target reports by itself when it changes, whoever changed it: who one is there, what names mean (from 18 on),
@@ -84,6 +84,8 @@ export class TargetState {
   #ownSeenAt = 0
   /** Something that may have changed the catalogue was sent since the target was last seen outside of a transaction. */
   changedInside = false
+  /** The backend that answers. Behind a pooler that hands it to others between transactions, it would change. */
+  #backend: string | undefined
   /** As the target reported it last. */
   readonly #reported = new Map<string, string>()
   /** A parameter was set inside a transaction: its end may put the old value back. */
@@ -215,9 +217,11 @@ export class TargetState {
 
   /** Takes in the one row of STATE_QUERY. False when it is not what was asked for. */
   read(row: readonly (string | null)[] | undefined, inTransaction: boolean): boolean {
-    const [searchPath, role, encoding, timeZone, strings, reason, objects, code, , settings, , run] = row ?? []
+    const [searchPath, role, encoding, timeZone, strings, reason, objects, code, , settings, , run, backend] = row ?? []
     if (typeof searchPath !== 'string' || typeof role !== 'string' || typeof encoding !== 'string') return false
     if (typeof timeZone !== 'string' || typeof strings !== 'string' || typeof objects !== 'string') return false
+    // INVARIANT: whatever is known of a session is known of its backend.
+    if (typeof backend === 'string' && (this.#backend ??= backend) !== backend) return false
     this.searchPath = searchPath
     this.role = role
     this.encoding = encoding
