@@ -70,7 +70,8 @@ export async function measureGateway(world: World, figures: Figures, options: Ga
     const ways: Ways = named.flatMap(([name, way]) => (way === undefined ? [] : [[name, way] as const]))
     say(`the gateway and PgBouncer reach the target by ${shop.bySocket ? 'its Unix socket' : 'TCP'}`)
     // Nobody is measured while code is still being compiled and caches are empty.
-    for (const [, way] of ways) await bench.throughput(way, 'extended', 8)
+    for (const [, way] of ways)
+      for (const mode of MODES) for (let turn = 0; turn < 2; turn++) await bench.throughput(way, mode, 8)
     for (const mode of MODES) {
       for (const clients of CLIENTS) {
         const key = `gateway.${mode}.${clients}`

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { percentile } from './figures.ts'
 import type { Mode } from './figures.ts'
 import { cpuSeconds } from './processes.ts'
@@ -28,13 +29,14 @@ export class Pgbench {
   }
 
   async throughput(way: Way, mode: Mode, clients: number, sslmode: 'disable' | 'require' = 'disable'): Promise<Round> {
-    const before = way.pid === undefined ? undefined : cpuSeconds(way.pid)
-    const out = await this.#run(way, mode, clients, sslmode, [])
-    const after = way.pid === undefined ? undefined : cpuSeconds(way.pid)
+    const [out, used] = await Promise.all([
+      this.#run(way, mode, clients, sslmode, []),
+      way.pid === undefined ? undefined : usedMeanwhile(way.pid, this.#seconds),
+    ])
     const done = Number(/number of transactions actually processed: (\d+)/.exec(out)?.[1])
     const rate = Number(/^tps = ([\d.]+)/m.exec(out)?.[1])
     if (!(done > 0) || !(rate > 0)) throw new Error(`pgbench said nothing that can be read: ${out}`)
-    return { tps: rate, cpu: before === undefined || after === undefined ? undefined : (after - before) / done }
+    return { tps: rate, cpu: used === undefined ? undefined : used / rate }
   }
 
   /** Microseconds of the middle transaction of one client. */
@@ -69,6 +71,19 @@ export class Pgbench {
     return out
   }
 }
+
+/**
+ * CPU seconds a second, from the second on in which everybody has signed in until shortly before the end. pgbench leaves the
+ * time of signing in out of its transactions a second, so that CPU is left out too.
+ */
+async function usedMeanwhile(pid: number, seconds: number): Promise<number | undefined> {
+  await sleep(SIGNED_IN_MS)
+  const [before, from] = [cpuSeconds(pid), performance.now()]
+  await sleep(Math.max(500, seconds * 1000 - SIGNED_IN_MS - 500))
+  const [after, to] = [cpuSeconds(pid), performance.now()]
+  return before === undefined || after === undefined ? undefined : (after - before) / ((to - from) / 1000)
+}
+const SIGNED_IN_MS = 1500
 
 /**
  * The same for every way. One thread alone would be what is measured where there are cores enough, and hide what is
