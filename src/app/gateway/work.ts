@@ -131,7 +131,8 @@ export function planWork(
     }
     for (const table of sql.tables) objects.add(table)
     // What stands behind a statement that changes the meaning of names was classified before that change.
-    const may = mayChange(shape, needs)
+    // What is executed may steer the session as if it were said at once.
+    const may = mayChange(shape, needs) || (body !== undefined && body.effect.kind !== 'none')
     changes ||= may
     if (unsettles(effect) || may) {
       unsettled ??= 'a statement before it in the same text may change what its names mean'
@@ -219,6 +220,7 @@ function unsettles(effect: SessionEffect): boolean {
     case 'reset_all':
     case 'discard_all':
     case 'temporary':
+    case 'fired':
     case 'unseen':
       return true
     default:

@@ -72,6 +72,10 @@ export interface RelationRow {
   readonly planDepends: boolean
   /** Index, check and statistics expressions that do: planning a read simplifies them. */
   readonly simplified: readonly string[]
+  /** Triggers or rules of the target's own run when it is changed. */
+  readonly changeRuns: boolean
+  /** Tables whose foreign keys change them together with it. */
+  readonly cascades: readonly number[]
   readonly children: readonly number[]
 }
 
@@ -285,6 +289,27 @@ function build(rows: CatalogueRows, parse: (text: string) => ParsedText): Target
     }
     return changed
   })
+
+  // What a change of it changes, too: children, what foreign keys cascade to, and what is beneath a view.
+  const oids = new Map<string, number[]>()
+  for (const { schema, name, oid } of rows.relations)
+    oids.set(`${schema}.${name}`, [...(oids.get(`${schema}.${name}`) ?? []), oid])
+  const runs = new Set<number>()
+  for (const one of rows.relations)
+    if (one.changeRuns || facts.get(one.oid)?.planIsHarmless === false) runs.add(one.oid)
+  settle(() => {
+    const before = runs.size
+    for (const one of rows.relations) {
+      const beneath = (facts.get(one.oid)?.reads ?? []).flatMap((name) => oids.get(name) ?? [])
+      if ([...one.children, ...one.cascades, ...beneath].some((oid) => runs.has(oid))) runs.add(one.oid)
+    }
+    return runs.size > before
+  })
+  for (const one of rows.relations) {
+    const fact = facts.get(one.oid)
+    if (fact !== undefined && runs.has(one.oid))
+      relations.set(`${one.schema}.${one.name}`, { ...fact, changeRuns: true })
+  }
   return { ...catalogue }
 }
 

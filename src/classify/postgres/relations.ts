@@ -29,6 +29,8 @@ export interface Resolved {
   readonly judged: Judged
   /** Planning a change of it runs only what is known. */
   readonly planIsHarmless: boolean
+  /** Changing it may run code of the target's own, which may leave the session another than it was. */
+  readonly changeRuns: boolean
   readonly reads: readonly string[]
   /** PostgreSQL's own: pg_catalog or information_schema. */
   readonly system: boolean
@@ -125,6 +127,7 @@ export function resolveRelation(
     name: resolved,
     judged: { kind: 'other', verb, because },
     planIsHarmless: false,
+    changeRuns: true,
     reads: [],
     system,
   })
@@ -133,7 +136,7 @@ export function resolveRelation(
     const forbidden = SYSTEM.get(name)
     if (forbidden !== undefined) return other(forbidden, `${shown} is not an ordinary table`)
     return system
-      ? { name: shown, judged: harmless, planIsHarmless: true, reads: [], system }
+      ? { name: shown, judged: harmless, planIsHarmless: true, changeRuns: false, reads: [], system }
       : other('unknown', `the target's own relations are not known, and ${shown} may be a view`)
   }
   const all = factsOf(name, catalogue)
@@ -146,7 +149,7 @@ export function resolveRelation(
     const resolved = system ? shown : `pg_catalog.${name}`
     if (forbidden !== undefined)
       return { ...other(forbidden, `${resolved} is not an ordinary table`, resolved), system: true }
-    return { name: resolved, judged: harmless, planIsHarmless: true, reads: [], system: true }
+    return { name: resolved, judged: harmless, planIsHarmless: true, changeRuns: false, reads: [], system: true }
   }
   const at = schema ?? schemaOf(name, catalogue, path)
   const resolved = at === undefined ? name : `${at}.${name}`
@@ -156,10 +159,12 @@ export function resolveRelation(
     .filter((one) => at === undefined || one.schema === at)
     .flatMap((one) => one.facts.reads ?? [])
   const planIsHarmless = candidates.every((one) => one.facts.planIsHarmless ?? one.facts.readIsHarmless)
+  const changeRuns = candidates.some((one) => one.facts.changeRuns === true)
   if (bad !== undefined) {
     const because =
       bad.facts.because ?? `reading ${bad.schema}.${name} may run functions that are not known to be harmless`
-    return { name: resolved, judged: { kind: 'other', verb: 'exec', because }, planIsHarmless: false, reads, system }
+    const judged: Judged = { kind: 'other', verb: 'exec', because }
+    return { name: resolved, judged, planIsHarmless: false, changeRuns, reads, system }
   }
-  return { name: resolved, judged: harmless, planIsHarmless, reads, system }
+  return { name: resolved, judged: harmless, planIsHarmless, changeRuns, reads, system }
 }

@@ -26,6 +26,10 @@ export type SessionEffect =
   | { readonly kind: 'prepare'; readonly name: string; readonly body: StatementShape }
   | { readonly kind: 'execute'; readonly name: string }
   | { readonly kind: 'deallocate'; readonly name?: string }
+  /** Goes on with what the transaction began before: a cursor's or portal's query, by its name, or triggers that were put off. */
+  | { readonly kind: 'resumes'; readonly name?: string }
+  /** Runs triggers or the like, which may set parameters or make something temporary: read the state again. */
+  | { readonly kind: 'fired' }
   /** Made or may have made a temporary object, or changed the session unseen: read the state again. */
   | { readonly kind: 'temporary'; readonly name?: string }
   | { readonly kind: 'unseen' }
@@ -93,6 +97,11 @@ export interface RelationFacts {
   readonly readIsHarmless: boolean
   /** Planning a change of it runs only known harmless functions (defaults, rules, policies, index expressions). As `readIsHarmless` when left out. */
   readonly planIsHarmless?: boolean
+  /**
+   * Changing it may run code of the target's own that nobody names: triggers, rules, defaults or checks of it, of its
+   * children, or of what foreign keys change with it. That code may leave the session another than it was.
+   */
+  readonly changeRuns?: true
   /** What a view reads, all the way down, as `schema.table`. */
   readonly reads?: readonly string[]
   /** Why reading it is not harmless, in words. */

@@ -1,7 +1,7 @@
 import { VERBS, type Verb } from '../../domain/verb.ts'
 import { readsGuarded } from './guarded.ts'
 import { isTree, type Tree } from './parser.ts'
-import { doubtOf, isDoubtful, nameRelation } from './relations.ts'
+import { doubtOf, isDoubtful, nameRelation, resolveRelation } from './relations.ts'
 import { isHarmlessSetting } from './settings.ts'
 import type { SessionEffect, StatementShape } from './shape.ts'
 import { ADMIN_OBJECTS, objectWords, UTILITIES } from './utilities.ts'
@@ -62,7 +62,7 @@ const together = (...some: Iterable<Verb>[]): Verb[] =>
 function effectOf(effects: readonly SessionEffect[]): SessionEffect {
   const [first, ...others] = effects
   if (first === undefined) return { kind: 'none' }
-  return others.length === 0
+  return others.every(({ kind }) => kind === 'fired' && first.kind === 'fired')
     ? first
     : (effects.find((e) => e.kind === 'execute' || e.kind === 'prepare') ?? { kind: 'unseen' })
 }
@@ -104,6 +104,8 @@ function statement(node: unknown, context: Context, found: Found): More {
     case 'DeclareCursorStmt':
       found.tags.add('DECLARE CURSOR')
       statement(body['query'], context, found)
+      // What its query does to the session it does when rows are fetched.
+      if (found.effects.length > 0) found.effects.push({ kind: 'unseen' })
       return {}
     case 'PrepareStmt': {
       found.tags.add('PREPARE')
@@ -293,7 +295,10 @@ function utility(type: string, body: Tree, context: Context, found: Found): More
   found.tags.add(tagOf(type, known.tag, body))
   if (type === 'DropStmt' && ADMIN_OBJECTS.has(text(body['removeType']) ?? '')) replaceVerbs(found, 'admin')
   if (type === 'RenameStmt' && ADMIN_OBJECTS.has(text(body['renameType']) ?? '')) replaceVerbs(found, 'admin')
-  if (type === 'TruncateStmt') found.hasWhere = false
+  if (type === 'TruncateStmt') {
+    found.hasWhere = false
+    if (truncateRuns(body, context)) found.effects.push({ kind: 'fired' })
+  }
   if (type === 'DropStmt' && RELATIONS.has(text(body['removeType']) ?? ''))
     nameEach(list(body['objects']), context, found)
   if (type === 'CommentStmt' && RELATIONS.has(text(body['objtype']) ?? '')) nameEach([body['object']], context, found)
@@ -305,6 +310,8 @@ function utility(type: string, body: Tree, context: Context, found: Found): More
           ? { kind: 'temporary' }
           : { kind: 'none' },
     )
+  if (type === 'FetchStmt') found.effects.push({ kind: 'resumes', name: text(body['portalname']) ?? '' })
+  if (type === 'ConstraintsSetStmt') found.effects.push({ kind: 'resumes' })
   if (type === 'DeallocateStmt')
     found.effects.push({ kind: 'deallocate', ...(body['isall'] === true ? {} : { name: text(body['name']) ?? '' }) })
   if (type === 'AlterTableStmt' && list(body['cmds']).some((cmd) => open(cmd)?.body['subtype'] === 'AT_ChangeOwner'))
@@ -346,6 +353,15 @@ function nameEach(objects: readonly unknown[], context: Context, found: Found): 
     if (name !== undefined) found.tables.add(named({ relname: name, schemaname: parts[parts.length - 2] }, context))
   }
 }
+
+/** CASCADE reaches every table with a foreign key to it, whatever that does when rows are deleted. */
+const truncateRuns = (body: Tree, { catalogue, searchPath }: Context): boolean =>
+  body['behavior'] === 'DROP_CASCADE' ||
+  list(body['relations']).some((range) => {
+    const table = open(range)?.body ?? {}
+    const name = text(table['relname']) ?? ''
+    return resolveRelation(text(table['schemaname']), name, catalogue, searchPath).changeRuns
+  })
 
 function replaceVerbs(found: Found, verb: Verb): void {
   found.verbs.clear()

@@ -235,6 +235,7 @@ export function walkInto(found: Found, { catalogue, searchPath }: Context): Walk
     for (const read of resolved.reads) found.tables.add(read)
     apply(resolved.judged)
     if (use === 'change' && !resolved.planIsHarmless) found.planIsHarmless = false
+    if (use === 'change' && resolved.changeRuns) found.effects.push({ kind: 'fired' })
     if (use === 'change' && resolved.system) {
       // A parameter (pg_settings), a role, a function: whatever stands in the row.
       apply({

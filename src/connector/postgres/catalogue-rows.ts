@@ -161,6 +161,11 @@ const RELATIONS = `${EXTENSIONS}, ${USES},
       or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1')
       or exists (select from pg_attrdef d join uses u on u.classid = 'pg_attrdef'::regclass and u.objid = d.oid where d.adrelid = c.oid) as "planDepends",
     array(select s.expression from simplified s where s.relid = c.oid) as simplified,
+    exists (select from pg_trigger g where g.tgrelid = c.oid
+        and (g.tgfoid >= 16384 or exists (select from uses u where u.classid = 'pg_trigger'::regclass and u.objid = g.oid)))
+      or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1') as "changeRuns",
+    array(select distinct k.conrelid::int8::float8 from pg_constraint k where k.contype = 'f' and k.confrelid = c.oid
+      and (k.confdeltype in ('c', 'n', 'd') or k.confupdtype in ('c', 'n', 'd'))) as cascades,
     array(select i.inhrelid::int8::float8 from pg_inherits i where i.inhparent = c.oid) as children
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'v', 'm', 'f', 'S', 'p') and n.nspname <> 'pg_toast'
@@ -185,6 +190,9 @@ export const FINGERPRINT = `
     union all select 'k' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_cast where oid >= 16384
     union all select 'r' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_rewrite where oid >= 16384
     union all select 'y' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_policy
+    -- Those of foreign keys come with their constraints.
+    union all select 'T' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_trigger where tgfoid >= 16384 or not tgisinternal
+    union all select 'E' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_event_trigger
     union all select 'n' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_constraint where oid >= 16384
     union all select 'd' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_attrdef
     union all select 's' || count(*) || ' ' || coalesce(sum(hashint8extended(xmin::text::int8, oid::int8)), 0) from pg_namespace

@@ -27,8 +27,8 @@ export const SYNC_FIRST = 'a simple query inside a pipeline is not understood he
 const END_FIRST =
   'what stands behind the end of a transaction that changed what names mean is not understood here; send the end by itself'
 
-/** Ways to end a transaction or a part of it, and with it what was set inside. */
-const ENDS: ReadonlySet<SessionEffect['kind']> = new Set(['commit', 'rollback', 'rollback_to'])
+/** Ways to end a transaction or a part of it, and with it what was set inside; or to run what was begun inside. */
+const ENDS: ReadonlySet<SessionEffect['kind']> = new Set(['commit', 'rollback', 'rollback_to', 'resumes'])
 
 /** Whether a text ends a transaction and then goes on with names, which may mean again what they meant before it. */
 function goesOnBehindEnd({ classified }: Work): boolean {

@@ -99,10 +99,15 @@ export class TargetState {
 
   /** Something was done whose effect is only known by looking. */
   doubt(): void {
-    this.stale = true
-    this.unsure = true
     this.catalogueStale = true
     this.changedInside = true
+    this.#look()
+  }
+
+  /** The same where the catalogue is not touched. */
+  #look(): void {
+    this.stale = true
+    this.unsure = true
     this.#setInside = true
     this.#meaningInside = true
   }
@@ -178,6 +183,13 @@ export class TargetState {
       case 'temporary':
       case 'unseen':
         this.doubt()
+        break
+      case 'fired':
+        this.#look()
+        break
+      case 'resumes':
+        if (this.changedInside) this.doubt()
+        else if (this.#meaningInside) this.#look()
         break
       case 'none':
       case 'begin':
