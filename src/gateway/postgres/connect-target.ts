@@ -277,6 +277,14 @@ async function encrypt(raw: Socket, target: OpenTarget, signal: AbortSignal): Pr
   return secured
 }
 
+/** What any answer before the client may speak comes to at most: parameters, notices, one row. */
+const MOST_BYTES = 1024 * 1024
+const MOST_PARAMETERS = 500
+const TOO_MUCH = 'the target does not speak as it should: it says too much while signing in'
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+
 async function signIn(
   socket: Socket,
   target: OpenTarget,
@@ -287,15 +295,22 @@ async function signIn(
 ): Promise<SignedIn> {
   const given = [...settings].filter(([name]) => how !== 'pooled' || POOLERS_TAKE.has(name.toLowerCase()))
   const behind = [...settings].filter((one) => !given.includes(one))
-  const local = target.socket !== undefined || /^(127\.|::1$|localhost$)/.test(target.host)
+  const local = target.socket !== undefined || isLoopback(target.host)
   const encrypted = socket instanceof TLSSocket
+  const verified = encrypted && target.sslmode === 'verify-full'
   const certificate = encrypted ? socket.getPeerX509Certificate()?.raw : undefined
   const client = new PostgresClient({
     user: target.user,
     database,
     password: target.password ?? '',
     parameters: Object.fromEntries(how === 'watched' ? [...given, WATCH] : given),
-    methods: local || encrypted ? ['scram', 'md5', 'cleartext', 'none'] : ['scram', 'md5', 'none'],
+    methods: [
+      'scram',
+      'md5',
+      ...(local || encrypted ? (['cleartext'] as const) : []),
+      // INVARIANT: whoever stands in the place of the target could pass over the password that would have shown it.
+      ...(local || verified || target.password === undefined ? (['none'] as const) : []),
+    ],
     nonce: randomBytes(18).toString('base64'),
     // As libpq's channel_binding=prefer: it proves the target even where nobody verifies its certificate.
     endPoint: certificate === undefined ? undefined : serverEndPoint(certificate),
@@ -305,6 +320,7 @@ async function signIn(
   const ask = (bytes: Buffer) =>
     awaiting<readonly (string | null)[] | undefined>(socket, signal, (resolve, reject) => {
       let row: readonly (string | null)[] | undefined
+      let bytesHeard = 0
       const handle = (event: ClientEvent): boolean => {
         switch (event.kind) {
           case 'send':
@@ -312,7 +328,9 @@ async function signIn(
             return false
           case 'parameter':
             parameters.push([event.name, event.value])
-            return false
+            if (parameters.length <= MOST_PARAMETERS) return false
+            reject(new Unreachable('08P01', TOO_MUCH))
+            return true
           case 'key':
             key = { pid: event.pid, secret: event.secret }
             return false
@@ -332,7 +350,12 @@ async function signIn(
             return false
         }
       }
-      const read = (chunk: Buffer) => void client.receive(chunk).some(handle)
+      const read = (chunk: Buffer) => {
+        bytesHeard += chunk.length
+        if (bytesHeard > MOST_BYTES) return reject(new Unreachable('08P01', TOO_MUCH))
+        client.receive(chunk).some(handle)
+        return undefined
+      }
       socket.on('data', read)
       socket.resume()
       socket.write(bytes)

@@ -22,7 +22,7 @@ import { encodePassword, encodeQuery, FRONTEND } from './frontend.ts'
 import { encodeStartup } from './startup.ts'
 import { BodyReader } from './text.ts'
 
-/** How a server may have us prove who we are. `none`: it asks for nothing. */
+/** How a server may have us prove who we are. `none`: it asks for nothing, and proves nothing. */
 export type SignInMethod = 'scram' | 'md5' | 'cleartext' | 'none'
 
 export interface ClientOptions {
@@ -93,6 +93,7 @@ export class PostgresClient {
   readonly #methods: readonly SignInMethod[]
   #frames = new FrameReader(targetSignInLimits)
   #state: State = { at: 'asked' }
+  #keyed = false
 
   constructor(options: ClientOptions) {
     this.#options = options
@@ -144,9 +145,10 @@ export class PostgresClient {
       }
       case BACKEND.KeyData: {
         const key = decodeKeyData(bytes)
-        return key === undefined
-          ? broken('a malformed cancel key')
-          : { kind: 'key', pid: key.pid, secret: Buffer.from(key.secret) }
+        if (key === undefined) return broken('a malformed cancel key')
+        if (this.#state.at !== 'signed_in' || this.#keyed) return broken('a cancel key out of turn')
+        this.#keyed = true
+        return { kind: 'key', pid: key.pid, secret: Buffer.from(key.secret) }
       }
       case BACKEND.Notification:
       case BACKEND.EmptyQuery:
@@ -188,8 +190,8 @@ export class PostgresClient {
     const { code, data } = message
     const state = this.#state
     if (code === 0) {
-      const may = state.at === 'proven' || (state.at === 'asked' && this.#methods.includes('none'))
-      if (!may) return broken('the server did not prove or ask for what it must')
+      if (state.at === 'asked' && !this.#methods.includes('none')) return broken(NOT_ASKED)
+      if (state.at !== 'asked' && state.at !== 'proven') return broken('the server did not prove what it must')
       this.#state = { at: 'signed_in' }
       return undefined
     }
@@ -243,6 +245,8 @@ const METHOD_OF: ReadonlyMap<number, SignInMethod> = new Map([
   [5, 'md5'],
   [10, 'scram'],
 ])
+
+const NOT_ASKED = 'it does not ask for the password that there is for it, and may not be the right server'
 
 const broken = (reason: string): ClientEvent => ({ kind: 'violation', reason })
 
