@@ -1,4 +1,5 @@
 import { hasErrors } from '../../domain/policy/finding.ts'
+import { describeWhole } from '../../domain/policy/difference.ts'
 import type { Document } from '../../domain/policy/documents.ts'
 import { eligible } from '../../domain/request/eligibility.ts'
 import type { Requirement } from '../../domain/policy/decision.ts'
@@ -12,7 +13,7 @@ import { inForce, outOfScope, type DocumentDeps } from './deps.ts'
 import { loadFiles } from './load-files.ts'
 import { notesFor } from './notes.ts'
 import { firstError, propose, type Proposed } from './proposed.ts'
-import { revise, summarise, toChanges } from './revise.ts'
+import { revise, toChanges } from './revise.ts'
 import type { TargetAccounts } from './target-accounts.ts'
 
 type ApplyOptions = Parameters<App['applyDocuments']>[2]
@@ -113,7 +114,7 @@ async function settle(
   const rows = toChanges(changes, documents)
   const request = await openChange(tx, caller, {
     base,
-    summary: summarise(changes),
+    summary: changes.flatMap(describeWhole),
     documents: rows,
     staff,
     requirements: [ADMINISTRATOR],

@@ -277,6 +277,27 @@ test('the record has the revision and each document, the profile on its own time
   })
 })
 
+test('who must agree to a change reads all of it: what an added rule says, what a removed one said, nothing cut off', async () => {
+  value(await apply(BASE))
+  await add(LEE)
+  await keeper.refresh()
+  const words = 'x'.repeat(400)
+  const kept = BASE.split('---\n').slice(0, -1).join('---\n')
+  const rule = `kind: Rule\nname: everything\non: {env: prod}\ndeny: ${words}\n`
+  const held = value(await apply(`${kept}---\n${rule}`, SAM, { prune: true }))
+  if (held.kind !== 'held') throw new Error('not held')
+  const { request } = value(await requests.getRequest(caller(LEE), held.request))
+  if (request.subject.kind !== 'change') throw new Error('not a change')
+  expect(request.subject.summary).toEqual(
+    expect.arrayContaining([
+      'Rule everything: added',
+      `    deny: ${words}`,
+      'Rule reads: removed',
+      '    on.verbs: [read, connect]',
+    ]),
+  )
+})
+
 test('with a second administrator nobody applies alone: another one agrees, and then it is in force', async () => {
   value(await apply(BASE))
   await add(LEE)

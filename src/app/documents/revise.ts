@@ -23,7 +23,7 @@ export interface Revising {
 const MOST_LINES = 200
 const LONGEST_LINE = 200
 
-export function summarise(changes: readonly DocumentChange[]): readonly string[] {
+function summarise(changes: readonly DocumentChange[]): readonly string[] {
   const lines = changes
     .flatMap(describeChange)
     .map((line) => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE - 1)}…`.toWellFormed() : line))

@@ -58,6 +58,13 @@ export function describeChange({ kind, name, change, fields }: DocumentChange): 
   )
 }
 
+/** The same with all that an added document says and a removed one said: what somebody must read to agree to it. */
+export function describeWhole(change: DocumentChange): readonly string[] {
+  if (change.change === 'changed') return describeChange(change)
+  const fields = change.fields.map(({ path, before, after }) => `    ${path}: ${after ?? before ?? '(none)'}`)
+  return [...describeChange(change), ...fields]
+}
+
 function diffFields(before: object, after: object): DocumentChange['fields'] {
   const old = flatten(before)
   const fresh = flatten(after)

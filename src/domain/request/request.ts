@@ -75,7 +75,10 @@ export type Subject =
       readonly verbs: readonly NamedVerb[]
       readonly length: Millis
     }
-  /** A proposed change of documents. `base` is the revision it was written against. */
+  /**
+   * A proposed change of documents. `base` is the revision it was written against; `summary` is all of it, whole: what
+   * an added document says, and what a removed one said, stands indented below its name.
+   */
   | { readonly kind: 'change'; readonly base: Revision; readonly summary: readonly string[] }
 
 export interface Review {
