@@ -1,5 +1,6 @@
 import { capWords } from '../domain/policy/row-cap.ts'
 import type { RowCap } from '../domain/policy/row-cap.ts'
+import { ROLLED_BACK } from '../domain/grant/grant.ts'
 import type { AccessRequest, Cli } from './cli.ts'
 import { oneLine } from './exposed-text.ts'
 import { renderPairs } from './table.ts'
@@ -35,17 +36,20 @@ const ENDINGS = {
   unknown: 'nobody knows whether it was done',
 } as const
 
+/** As exact as it matters: `0.4 ms`, `36 ms`, `12,345 ms`. */
+const milliseconds = (micros: number): string =>
+  `${(micros / 1000).toLocaleString('en-US', { maximumFractionDigits: micros < 10_000 ? 1 : 0 })} ms`
+
 /** What was approved and what was done, side by side; empty before it has run. */
 export function renderDone(cli: Cli, { execution, afterwards }: AccessRequest): string {
   if (execution === undefined || execution.state === 'ready') return ''
   const { approved, done, state } = execution
   const touched = done?.touched
-  const lasted =
-    done?.durationMicros === undefined ? '' : ` in ${(done.durationMicros / 1000).toLocaleString('en-US')} ms`
+  const lasted = done?.durationMicros === undefined ? '' : `, after ${milliseconds(done.durationMicros)}`
   const outcome =
     state === 'started'
       ? 'running'
-      : `${done?.overCap === true ? 'rolled back: more rows than agreed' : ENDINGS[state]}${lasted}${done?.sqlstate === undefined ? '' : ` (SQLSTATE ${oneLine(done.sqlstate)})`}`
+      : `${done?.overCap === true ? 'rolled back: more rows than agreed' : done?.sqlstate === ROLLED_BACK ? 'rolled back with its transaction' : ENDINGS[state]}${lasted}${done?.sqlstate === undefined ? '' : ` (SQLSTATE ${oneLine(done.sqlstate)})`}`
   const estimate = approved.estimate === undefined ? 'no estimate' : `about ${rows(Math.round(approved.estimate))}`
   const agreed = approved.rowsAtMost === undefined ? '' : `, at most ${rows(approved.rowsAtMost)}`
   const counted =

@@ -26,7 +26,11 @@ export function subjectLine(request: AccessRequest): string {
     case 'extension':
       return `${oneLine(subject.length)} more of ${oneLine(subject.of)}`
     case 'change':
-      return subject.summary.map(oneLine).join('; ')
+      // What an added document says stands indented below its name: that is for the review page.
+      return subject.summary
+        .filter((line) => !line.startsWith(' '))
+        .map(oneLine)
+        .join('; ')
     case 'hidden':
       return '(not shown to you)'
   }
@@ -42,7 +46,9 @@ export function sentence(request: AccessRequest): string {
   const on = oneLine(request.resource)
   switch (request.subject.kind) {
     case 'statement':
-      return `${who} asks to run one statement on ${on}: ${verbs}`
+      return request.subject.run === undefined
+        ? `${who} asks to run one statement on ${on}: ${verbs}`
+        : `${who} asks for a run on ${on}, which begins with one statement: ${verbs}`
     case 'connect':
       return `${who} asks to open a session on ${on}`
     case 'window':

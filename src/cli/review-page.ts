@@ -119,12 +119,7 @@ function renderStatement(cli: Cli, subject: Statement): string {
               `${subject.run.join(', ')}: whatever else the session does with these goes on without asking, until it ends`,
             ),
       ],
-      [
-        'not covered',
-        subject.notCovered
-          .map((one) => cli.paint('yellow', `${oneLine(one)}: what you approve does not bind it`))
-          .join('\n'),
-      ],
+      ['not covered', subject.notCovered.map((one) => cli.paint('yellow', oneLine(one))).join('\n')],
     ])
   )
 }
@@ -251,7 +246,7 @@ function yields(request: AccessRequest): string {
   if (request.subject.kind === 'change') return 'the change is in force at once, unless the documents moved meanwhile'
   const scope = {
     once: 'one run of exactly this, in the session that waits',
-    session: 'the same session',
+    session: request.subject.kind === 'connect' ? 'this session' : 'the rest of the session that waits',
     window: 'a window',
   }[request.scope]
   return `${scope}, at most ${oneLine(request.grantAtMost)}; recording ${request.recording}`

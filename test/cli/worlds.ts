@@ -125,6 +125,37 @@ const hostile: RequestView = {
     },
   },
 }
+/** A declared run inside a transaction, that was rolled back with it. */
+const ran: RequestView = {
+  ...big,
+  request: {
+    ...big.request,
+    id: 'HP-144' as RequestId,
+    scope: 'session',
+    subject: {
+      ...statement,
+      text: 'UPDATE carts SET age_days = 0 WHERE id = 5',
+      run: ['write', 'schema'],
+      notCovered: ['the other statements of the run (write, schema)'],
+    },
+    verbs: ['write'],
+    state: 'approved',
+    grant: 'G-2' as GrantId,
+    at: instant(NOW),
+  } as RequestView['request'],
+  execution: {
+    request: 'HP-144' as RequestId,
+    grant: 'G-2' as GrantId,
+    state: 'failed',
+    done: {
+      outcome: 'failed',
+      rows: 1,
+      sqlstate: '40000',
+      durationMicros: 35_730,
+      touched: [{ object: 'public.carts', within: [], inserted: 0, updated: 1, deleted: 0 }],
+    },
+  } as unknown as NonNullable<RequestView['execution']>,
+}
 const all = new Map<string, RequestView>([
   ['HP-142', big],
   ['HP-143', hostile],
@@ -132,7 +163,7 @@ const all = new Map<string, RequestView>([
 
 /** What `review` last got, so that a later look shows it. */
 function shopApp(): Partial<App> {
-  const views = new Map(all)
+  const views = new Map([...all, ['HP-144', ran] as const])
   return {
     listResources: async () => done([shop, bare]),
     getResource: async (_, name) => {
@@ -143,7 +174,8 @@ function shopApp(): Partial<App> {
       const found = views.get(id)
       return found === undefined ? refuse('not_found') : done(found)
     },
-    inbox: async () => done({ needsMe: [...views.values()], waiting: [], granted: [], afterwards: [] }),
+    inbox: async () =>
+      done({ needsMe: [...all.keys()].flatMap((id) => views.get(id) ?? []), waiting: [], granted: [], afterwards: [] }),
     review: async (caller, id, input) => {
       const found = views.get(id)
       if (found === undefined) return refuse('not_found')

@@ -78,8 +78,11 @@ describe('a declared run', () => {
       ])
       expect(await waiting()).toEqual([])
       // What stands outside of it is held as ever, and what the rules hold one by one too.
+      const told: (string | undefined)[] = []
+      client.on('notice', ({ detail }) => told.push(detail))
       const outside = client.query('DELETE FROM orders WHERE id = 1')
       expect((await world.approve()).scope).toBe('once')
+      expect(told.join()).toContain('For this statement alone: the run does not cover it. Expires')
       await outside
       const again = client.query('DELETE FROM orders WHERE id = 2')
       await world.deny('one by one')
@@ -107,11 +110,16 @@ describe('a declared run', () => {
   it('is taken back whole when it is revoked before its commit', () =>
     withClient(world.connection, async (client) => {
       client.on('error', () => undefined)
+      const told: (string | undefined)[] = []
+      client.on('notice', ({ detail }) => told.push(detail))
       await client.query("SET holdpoint.run = 'schema, write'")
       await client.query('BEGIN')
       const running = client.query('CREATE TABLE orders (id int)')
       const { id } = await world.approve()
       await running
+      expect(told.join()).toMatch(
+        /until the session ends\. Expires \d\d:\d\d, soon, because the transaction keeps its locks\./,
+      )
       await client.query('INSERT INTO orders VALUES (1)')
       await world.as('mia').call('revokeGrant', { params: { id }, body: {} })
       await expect(client.query('COMMIT')).rejects.toMatchObject({ code: expect.stringMatching(/^(40000|57P01)$/) })

@@ -20,6 +20,7 @@ export async function run(cli: Cli, { resource, printSql, verb }: Input): Promis
   // A name may hold anything. What goes to a file is the SQL as it is; what goes to a terminal is shown.
   const sql = setup.sql.trimEnd()
   if (printSql === true) return cli.print(cli.terminal.columns === undefined ? sql : exposeLines(sql).join('\n'))
-  cli.print(`A role ${oneLine(setup.role)} for ${setup.verbs.join(', ')}.`)
+  // `admin` is granted to nobody: the SQL says why.
+  cli.print(`A role ${oneLine(setup.role)} for ${setup.verbs.filter((verb) => verb !== 'admin').join(', ')}.`)
   cli.note(`The SQL that makes it: hp connect setup ${oneLine(resource)} --print-sql`)
 }

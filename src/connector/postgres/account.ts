@@ -66,13 +66,16 @@ export async function readAccount(
 /** A superuser has all the rest. */
 function excessOf(row: AccountRow): readonly string[] {
   if (row.superuser) return ['is a superuser']
+  const owned = [
+    ...(row.ownsDatabase ? ['the database'] : []),
+    ...(row.owns === 0 ? [] : [row.owns === 1 ? '1 table' : `${row.owns} tables`]),
+  ]
   return [
     ...(row.createRole ? ['may make and change roles (CREATEROLE)'] : []),
     ...(row.createDatabase ? ['may make databases (CREATEDB)'] : []),
     ...(row.replication ? ['may stream all data (REPLICATION)'] : []),
     ...(row.bypassesRowSecurity ? ['passes every row security policy (BYPASSRLS)'] : []),
     ...(row.member.length === 0 ? [] : [`is a member of ${row.member.join(', ')}`]),
-    ...(row.ownsDatabase ? ['owns the database'] : []),
-    ...(row.owns === 0 ? [] : [`owns ${row.owns === 1 ? '1 table' : `${row.owns} tables`}`]),
+    ...(owned.length === 0 ? [] : [`owns ${owned.join(' and ')}`]),
   ]
 }

@@ -108,6 +108,8 @@ export async function askPeople(
       snapshot: bench.snapshot,
       because: work.because,
       run: run?.verbs,
+      besidesRun: run === undefined && state.run !== undefined,
+      inTransaction,
       estimate,
       timeZone: state.timeZone,
       kind: 'statement',
@@ -154,5 +156,7 @@ function shown(value: Buffer | null, format: number, type: number | undefined): 
 function notCovered(work: Work, parameters: readonly (Buffer | null)[]): string[] {
   const told = work.copies ? ['the rows that COPY FROM STDIN will send'] : []
   const large = parameters.flatMap((value, i) => (value !== null && value.length > LARGEST_SHOWN ? [`$${i + 1}`] : []))
-  return large.length === 0 ? told : [...told, `too large to be shown: ${large.join(', ')}`]
+  return large.length === 0
+    ? told
+    : [...told, `too large to be shown: ${large.join(', ')} (the digest covers it all the same)`]
 }

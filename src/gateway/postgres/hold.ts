@@ -55,6 +55,8 @@ export interface HoldAsk {
   readonly estimate: Estimate | undefined
   /** The verbs of the declared run that the approval would also cover. */
   readonly run?: readonly NamedVerb[] | undefined
+  readonly besidesRun?: boolean
+  readonly inTransaction?: boolean
   readonly timeZone: string
   readonly kind: 'statement' | 'connect'
   readonly wait: Interruptible

@@ -63,6 +63,10 @@ export function heldNotice(
     readonly because: string | undefined
     readonly estimate: Estimate | undefined
     readonly run?: readonly NamedVerb[] | undefined
+    /** A run is declared, and this is asked about alone. */
+    readonly besidesRun?: boolean
+    /** The hold is short, because a transaction keeps its locks meanwhile. */
+    readonly inTransaction?: boolean
     readonly timeZone: string
     readonly snapshot: Snapshot
     readonly expiresAt: number
@@ -81,13 +85,20 @@ export function heldNotice(
     severity: 'NOTICE',
     code: '00000',
     message: `held ${opened.request}: needs ${needed} (${why(decision, of.because)})${unanswerable} ${opened.url}`,
-    detail: `${rows}${of.run === undefined ? '' : `For the run: ${of.run.join(', ')}, until the session ends. `}Expires ${clock(of.expiresAt, of.timeZone)}.${told}`,
+    detail: `${rows}${forTheRun(of)}Expires ${clock(of.expiresAt, of.timeZone)}${of.inTransaction === true ? ', soon, because the transaction keeps its locks' : ''}.${told}`,
     hint:
       of.kind === 'statement'
         ? "Ctrl-C withdraws. SET holdpoint.reason = '...' before the statement tells them why."
         : 'Closing the client withdraws.',
   }
 }
+
+const forTheRun = (of: { readonly run?: readonly NamedVerb[] | undefined; readonly besidesRun?: boolean }): string =>
+  of.run !== undefined
+    ? `For the run: ${of.run.join(', ')}, until the session ends. `
+    : of.besidesRun === true
+      ? 'For this statement alone: the run does not cover it. '
+      : ''
 
 export const notice = (message: string): Told => ({ severity: 'NOTICE', code: '00000', message })
 
