@@ -251,6 +251,7 @@ export class Extended {
     const { text } = portal.prepared
     // A row limit that was reached leaves the run open: the next Execute goes on with it.
     if (portal.run === undefined || portal.run.isOver) portal.run = desk.run(text, portal)
+    portal.run.executed = true
     const undo = desk.follow(portal.work, text)
     const expected = {
       kind: 'execute' as const,
@@ -290,7 +291,7 @@ export class Extended {
     const undo = () => {
       if (portal !== undefined && this.#portals.get(named.name) === undefined) this.#portals.set(named.name, portal)
     }
-    desk.forward(frame, { kind: 'close', undo, done: () => portal?.run?.finish('succeeded') })
+    desk.forward(frame, { kind: 'close', undo, done: () => portal?.run?.letGo() })
     return undefined
   }
 
@@ -304,7 +305,7 @@ export class Extended {
   transactionOver(): void {
     this.#portals.clear()
     // One that was never executed, or not to its end, does nothing more.
-    if (this.#desk.runs.size > 0) for (const run of this.#desk.runs) run.finish('succeeded')
+    if (this.#desk.runs.size > 0) for (const run of this.#desk.runs) run.letGo()
   }
 
   /** In PostgreSQL's own words, which some drivers look at. */

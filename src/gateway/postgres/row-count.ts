@@ -102,6 +102,17 @@ export const mayChangeRows = (work: Work): boolean => work.actions.some((action)
 export const endsTransactions = (work: Work): boolean =>
   work.effects.some((effect) => ENDS.has(effect.kind)) || tagsOf(work).some((tag) => MAY_COMMIT.has(tag))
 
+/** What PostgreSQL commits at once, in a pipeline too: nothing that fails behind it takes it back. */
+const COMMITTED_AT_ONCE = new Set([
+  'VACUUM',
+  'CREATE DATABASE',
+  'DROP DATABASE',
+  'CREATE TABLESPACE',
+  'DROP TABLESPACE',
+  'ALTER SYSTEM',
+])
+export const commitsByItself = (work: Work): boolean => tagsOf(work).some((tag) => COMMITTED_AT_ONCE.has(tag))
+
 const tagsOf = (work: Work): readonly string[] => [
   ...new Set(work.actions.flatMap((action) => action.facts.sql?.statements ?? [])),
 ]

@@ -7,7 +7,7 @@ import type { StatementEntry } from '../../domain/session/session.ts'
 import type { Classified } from '../../classify/postgres/shape.ts'
 import type { Leave } from './hold.ts'
 import type { Verb } from '../../domain/verb.ts'
-import { endsTransactions } from './row-count.ts'
+import { commitsByItself, endsTransactions } from './row-count.ts'
 import type { RowGate, RunListener } from './target-line.ts'
 import type { Work } from '../../app/gateway/work.ts'
 
@@ -59,6 +59,8 @@ export class Run implements RunListener {
   #export: { readonly leave: Leave | undefined } | undefined
   /** It touched more than was agreed, and is rolled back. */
   overCap = false
+  /** Its execution was asked for: what was only bound has been planned and no more. */
+  executed = false
 
   #result: { readonly outcome: 'succeeded' | 'failed'; readonly sqlstate?: string } | undefined
 
@@ -86,6 +88,12 @@ export class Run implements RunListener {
 
   becameExport(leave: Leave | undefined): void {
     this.#export = { leave }
+  }
+
+  /** Its portal is gone. What it had done by then stands; what was never executed has not succeeded. */
+  letGo(): void {
+    if (this.executed) this.finish('succeeded')
+    else this.finish('failed', NEVER_EXECUTED)
   }
 
   /** The statement is over, whatever becomes of its transaction. Only the first call counts. */
@@ -128,13 +136,22 @@ export class Run implements RunListener {
       ...(this.#durationMicros === undefined ? {} : { durationMicros: this.#durationMicros }),
       ...(this.touched === undefined ? {} : { touched: this.touched }),
       ...(this.overCap ? { overCap: true as const } : {}),
-      ...(end.outcome === 'failed' && !undone && endsTransactions(this.#of.work) ? { partly: true as const } : {}),
+      ...(this.#mayStandInPart(end, undone) ? { partly: true as const } : {}),
     }
     this.#result = undefined
     // A grant whose end cannot be recorded ends with its session, or at its time.
     return this.#app.finish(leave.request, result).catch(() => undefined)
   }
+
+  #mayStandInPart({ outcome, sqlstate }: { readonly outcome: string; readonly sqlstate?: string }, undone: boolean) {
+    const { work } = this.#of
+    if (outcome !== 'failed' || sqlstate === NEVER_EXECUTED) return false
+    return undone ? commitsByItself(work) : endsTransactions(work)
+  }
 }
+
+/** query_canceled: approved and bound, and then the client let it be. */
+const NEVER_EXECUTED = '57014'
 
 /** A line in the statement record, for what ran and for what did not. */
 export function record(

@@ -6,7 +6,7 @@ import type { GatewayWorld } from '../../../test/support/gateway-world.ts'
 import { brief, rawClient, textOf } from '../../../test/support/raw-client.ts'
 import type { RawClient } from '../../../test/support/raw-client.ts'
 import type { RequestId } from '../../domain/ids.ts'
-import { encodeBind, encodeExecute, encodeParse, encodeQuery, SYNC } from '../../wire/postgres/frontend.ts'
+import { encodeBind, encodeClose, encodeExecute, encodeParse, encodeQuery, SYNC } from '../../wire/postgres/frontend.ts'
 
 /** What was done under a review is kept only while the review stands, up to and with the commit. */
 describe('a transaction under review', () => {
@@ -189,6 +189,56 @@ describe('a transaction under review', () => {
     expect(finished().slice(4)).toEqual([UNDONE(1)])
     expect(await ask('COMMIT')).toBe('C(COMMIT) Z(I)')
     expect(world.app.confirmed).toHaveLength(1)
+  })
+
+  it('has succeeded only when it was executed: bound and left alone, or closed, it has not', async () => {
+    const pipeline = async (...frames: readonly Buffer[]) => {
+      approveNext()
+      client.send(encodeParse('', 'DELETE FROM carts WHERE id < 3'), encodeBind('', ''), ...frames, SYNC)
+      return brief(await client.until('Z'))
+    }
+    expect(await pipeline()).toBe('1 2 Z(I)')
+    expect(await pipeline(encodeClose('portal', ''))).toBe('1 2 3 Z(I)')
+    const never = ['failed', undefined, '57014']
+    expect(finished()).toEqual([never, never])
+    expect(world.app.entries.map(({ outcome, sqlstate }) => [outcome, sqlstate])).toEqual([
+      ['failed', '57014'],
+      ['failed', '57014'],
+    ])
+    expect(await count()).toBe(20)
+    expect(await pipeline(encodeExecute(''))).toBe('1 2 C(DELETE 2) Z(I)')
+    expect(finished().slice(2)).toEqual([KEPT(2)])
+  })
+
+  it('has not succeeded when a deferred constraint refuses it at the Sync, or the second half behind its own COMMIT fails', async () => {
+    await db.query(
+      'CREATE TABLE items (cart int REFERENCES carts DEFERRABLE INITIALLY DEFERRED); INSERT INTO items VALUES (1)',
+    )
+    approveNext()
+    // Not counted, so that nothing of the gateway's own looks at the constraint before the Sync does.
+    const sql = 'DO $$ BEGIN DELETE FROM carts WHERE id = 1; END $$'
+    client.send(encodeParse('', sql), encodeBind('', ''), encodeExecute(''), SYNC)
+    expect(brief(await client.until('Z'))).toBe('1 2 C(DO) E(23503) Z(I)')
+    expect(finished()).toEqual([['failed', 0, '40000']])
+    expect(await count()).toBe(20)
+
+    expect(await held('DELETE FROM carts WHERE id = 2; COMMIT; DELETE FROM carts WHERE id = 1 / 0')).toBe(
+      'C(DELETE 1) C(COMMIT) E(22012) Z(I)',
+    )
+    expect(world.app.finished[1]).toMatchObject({ outcome: 'failed', sqlstate: '22012', partly: true })
+    expect(await count()).toBe(19)
+  })
+
+  it('what PostgreSQL commits at once may stand although the rest of its pipeline was rolled back', async () => {
+    world.app.rule = () => 'hold'
+    void world.app.nextHold().then((held) => {
+      world.app.rule = () => 'allow'
+      held.approve()
+    })
+    const run = (sql: string) => [encodeParse('', sql), encodeBind('', ''), encodeExecute('')]
+    client.send(...run('VACUUM carts'), ...run('SELECT 1 / 0'), SYNC)
+    expect(brief(await client.until('Z'))).toBe('1 2 C(VACUUM) 1 E(22012) Z(I)')
+    expect(world.app.finished).toMatchObject([{ outcome: 'failed', sqlstate: '40000', partly: true }])
   })
 
   it('is cut when its time is up in between, and nothing of it is left', async () => {
