@@ -58,7 +58,12 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
 
   program.commandsGroup('Use a resource:')
   define(program, 'ls', 'list resources', () => import('./commands/ls.ts'))
-  define(program, 'show <resource>', 'everything known about a resource', () => import('./commands/show.ts'))
+  define(
+    program,
+    'show <resource>',
+    'everything known about a resource; or a request, by its number',
+    () => import('./commands/show.ts'),
+  )
   define(
     program,
     'psql <resource> [args...]',

@@ -142,7 +142,7 @@ const ran: RequestView = {
     state: 'approved',
     grant: 'G-2' as GrantId,
     at: instant(NOW),
-  } as RequestView['request'],
+  },
   execution: {
     request: 'HP-144' as RequestId,
     grant: 'G-2' as GrantId,

@@ -23,7 +23,7 @@ export async function run(cli: Cli): Promise<void> {
   ]
   const rule: Column<AccessRequest> = {
     title: 'RULE',
-    cell: (one) => one.rules.join(', ') || one.cause,
+    cell: (one) => one.rules.join(', ') || one.cause.replaceAll('_', ' '),
     shrinkTo: 10,
     dropAt: 2,
   }

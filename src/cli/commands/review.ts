@@ -1,10 +1,10 @@
-import { ApiProblem } from '../../contract/client.ts'
 import { onceDespiteLoss } from '../cli.ts'
-import type { AccessRequest, Cli, Resource } from '../cli.ts'
+import type { AccessRequest, Cli } from '../cli.ts'
 import { durationOf } from '../durations.ts'
 import { EXIT, Stop, usage } from '../exit.ts'
 import { oneLine } from '../exposed-text.ts'
 import { optional } from '../optional.ts'
+import { profileOf } from '../profile-of.ts'
 import { requirementWords, stateWords, subjectLine } from '../request-words.ts'
 import { renderReviewPage } from '../review-page.ts'
 
@@ -165,15 +165,4 @@ function answered(request: AccessRequest, verdict: 'approve' | 'deny'): string {
     .filter(({ rest }) => rest > 0)
     .map(({ lane, rest }) => requirementWords(lane.key, rest))
   return `approved by you, still needs ${missing.join(' and ') || 'another review'}: ${what}`
-}
-
-/** The profile, unless this reader may not see it. */
-async function profileOf(cli: Cli, request: AccessRequest): Promise<Resource | undefined> {
-  if (request.subject.kind === 'change') return undefined
-  try {
-    return await (await cli.api()).call('getResource', { params: { name: request.resource } })
-  } catch (error) {
-    if (error instanceof ApiProblem && (error.problem.status === 403 || error.problem.status === 404)) return undefined
-    throw error
-  }
 }

@@ -1,9 +1,14 @@
 import type { Cli } from '../cli.ts'
 import { oneLine } from '../exposed-text.ts'
+import { optional } from '../optional.ts'
 import { profileStrip } from '../profile-strip.ts'
+import { profileOf } from '../profile-of.ts'
+import { renderReviewPage } from '../review-page.ts'
 import { renderPairs } from '../table.ts'
 
 export async function run(cli: Cli, { resource: name }: { readonly resource: string }): Promise<void> {
+  // No resource has a capital letter in its name: this is the number of a request that somebody has just read.
+  if (/^HP-[0-9]+$/.test(name)) return showRequest(cli, name)
   const resource = await (await cli.api()).call('getResource', { params: { name } })
   if (cli.wantsJson) return cli.json({ resource })
   const { target } = resource
@@ -47,4 +52,12 @@ export async function run(cli: Cli, { resource: name }: { readonly resource: str
     ]),
   )
   for (const warning of resource.warnings) cli.note(`${cli.paint('yellow', 'warning:')} ${oneLine(warning)}`)
+}
+
+/** The page of a request, to read; `hp review` is where it is answered. */
+async function showRequest(cli: Cli, id: string): Promise<void> {
+  const request = await (await cli.api()).call('getRequest', { params: { id } })
+  const profile = await profileOf(cli, request)
+  if (cli.wantsJson) return cli.json({ request, ...optional({ profile }) })
+  cli.print(renderReviewPage(cli, request, profile))
 }

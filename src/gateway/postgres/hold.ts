@@ -138,7 +138,9 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
     return interrupted(wait.by, held.request)
   }
   tell(
-    notice(`${held.request} approved by ${outcome.by.join(', ')} after ${roughly(performance.now() - began)}; running`),
+    notice(
+      `${held.request} approved by ${outcome.by.join(', ')} after ${roughly(performance.now() - began)}; ${ask.kind === 'connect' ? 'connecting' : 'running'}`,
+    ),
   )
   return {
     kind: 'go',

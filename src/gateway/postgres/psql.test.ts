@@ -163,7 +163,7 @@ describe.skipIf(!hasPsql).each(targetServers())('psql through the gateway to Pos
     expect(world.app.sessions[0]?.backend).toBeUndefined()
     world.app.rule = () => 'allow'
     held.approve()
-    expect(await client.over()).toContain('approved by mia after 0 s; running\n1\n')
+    expect(await client.over()).toContain('approved by mia after 0 s; connecting\n1\n')
   })
 })
 
