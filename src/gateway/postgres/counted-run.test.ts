@@ -84,6 +84,7 @@ describe('an agreed number of rows', () => {
     return read(encodeParse('', sql), encodeBind('', ''), encodeExecute(''), ...more, SYNC)
   }
   const carts = async () => (await db.query<{ n: number }>('SELECT count(*)::int AS n FROM carts'))[0]?.n
+  const items = async () => (await db.query<{ n: number }>('SELECT count(*)::int AS n FROM items'))[0]?.n
   const last = () => world.app.finished.at(-1)
   const touched = () =>
     last()?.touched?.map(({ object, inserted, updated, deleted }) => [object, inserted, updated, deleted])
@@ -115,6 +116,33 @@ describe('an agreed number of rows', () => {
     ])
   })
 
+  it('holds for what is done before the first rows are taken, and for cursors that take them later', async () => {
+    agree(2)
+    const gone = 'DELETE FROM items WHERE id > 10 RETURNING id'
+    const one = Buffer.from(encodeExecute('p'))
+    one.writeInt32BE(1, one.length - 4)
+    const part = [encodeParse('', gone), encodeBind('p', ''), one]
+    void approveNext()
+    expect((await read(...part, SYNC)).said).toBe('1 2 D(11) s E(54000) Z(I)')
+    expect(await items()).toBe(40)
+    await ask('BEGIN')
+    void approveNext()
+    expect((await read(...part, SYNC)).said).toBe('1 2 D(11) s E(54000) Z(E)')
+    await ask('COMMIT')
+    expect(await items()).toBe(40)
+    // FETCH runs what was bound as Execute does.
+    const fetch = [encodeParse('', 'FETCH ALL FROM p'), encodeBind('', ''), encodeExecute('')]
+    void approveNext()
+    expect((await read(encodeParse('', gone), encodeBind('p', ''), ...fetch, SYNC)).said).toContain('E(0A000)')
+    expect(await items()).toBe(40)
+    await ask('BEGIN')
+    void approveNext()
+    await read(encodeParse('', gone), encodeBind('p', ''), SYNC)
+    expect((await ask('MOVE ALL IN p')).said).toBe('E(0A000) Z(E)')
+    await ask('COMMIT')
+    expect(await items()).toBe(40)
+  })
+
   it('counts what was not capped too, partitions under what they are part of', async () => {
     agree(undefined)
     expect((await held('UPDATE parts SET id = 0')).said).toBe('C(UPDATE 5) Z(I)')
@@ -134,6 +162,46 @@ describe('an agreed number of rows', () => {
     expect((await held('UPDATE carts SET age = 0 WHERE id = 1')).said).toBe('C(UPDATE 1) Z(I)')
     expect((await extended('UPDATE carts SET age = 0 WHERE id = 1')).said).toBe('1 2 C(UPDATE 1) Z(I)')
     expect(await db.query('SELECT FROM later')).toHaveLength(14)
+  })
+
+  it('counts deferred triggers before whatever else commits a pipeline', async () => {
+    agree(7)
+    const change = (id: number) => [
+      encodeParse('', `UPDATE carts SET age = 0 WHERE id = ${id}`),
+      encodeBind('', ''),
+      encodeExecute(''),
+    ]
+    void approveNext()
+    expect((await read(...change(1), encodeQuery('SELECT 1'), SYNC)).said).toBe('1 2 C(UPDATE 1) E(54000) Z(I)')
+    const commit = [encodeParse('', 'COMMIT'), encodeBind('', ''), encodeExecute('')]
+    void approveNext()
+    expect((await read(...change(1), ...commit, SYNC)).said).toContain('E(54000) Z(I)')
+    void approveNext()
+    expect((await read(...change(1), ...commit, encodeQuery('SELECT 1'), SYNC)).said).toContain('E(54000) Z(I)')
+    expect(await db.query('SELECT FROM later')).toHaveLength(0)
+    // Each by its own number, however large the next one's is.
+    void approveNext().then(approveNext)
+    expect((await read(...change(1), ...change(2), SYNC)).said).toBe('1 2 C(UPDATE 1) E(54000) Z(I)')
+    expect(await db.query('SELECT FROM later')).toHaveLength(0)
+    agree(8)
+    void approveNext()
+    expect((await read(...change(3), ...commit, SYNC)).said).toMatch(/^1 2 C\(UPDATE 1\) 1 2 (N )?C\(COMMIT\) Z\(I\)$/)
+    void approveNext().then(approveNext)
+    expect((await read(...change(1), ...change(2), SYNC)).said).toBe('1 2 C(UPDATE 1) 1 2 C(UPDATE 1) Z(I)')
+  })
+
+  it('holds for a procedure in a pipeline, which may commit what went before', async () => {
+    const call = (id: number) => [
+      encodeParse('', `DO $$ BEGIN DELETE FROM items WHERE id <= ${id}; END $$`),
+      encodeBind('', ''),
+      encodeExecute(''),
+    ]
+    agree(3)
+    void approveNext()
+    expect((await read(...call(4), SYNC)).said).toBe('1 2 E(54000) Z(I)')
+    void approveNext()
+    expect((await read(...call(3), SYNC)).said).toBe('1 2 C(DO) Z(I)')
+    expect(await items()).toBe(37)
   })
 
   it('holds in the extended protocol, and the unnamed statement outlives the counting', async () => {

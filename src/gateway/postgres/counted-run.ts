@@ -157,7 +157,15 @@ export interface CountedPortal extends Counting {
  */
 export async function beginCount(desk: Desk, run: Run, { cap }: Counting): Promise<CountedPortal | undefined> {
   const { line } = desk
-  if (line.status === 'failed' || line.skipping) return { cap, before: undefined }
+  // What another put off would be counted as this one's.
+  await desk.beforeSync?.(cap !== undefined)
+  desk.beforeSync = undefined
+  if (desk.ended) return undefined
+  if (line.skipping) {
+    run.finish('failed', '25P02')
+    return undefined
+  }
+  if (line.status === 'failed') return { cap, before: undefined }
   const before = readCounts(await line.ask(COUNT_QUERY, true))
   if (desk.ended) return undefined
   if (before !== undefined || (cap === undefined && !line.skipping)) return { cap, before }
@@ -181,8 +189,10 @@ export async function executeCounted(
   const keep: Keep = { frame: undefined }
   send(ears, keep)
   await line.drain()
-  if (desk.ended || ears.how === 'suspended') return
-  if (ears.how !== 'succeeded') {
+  if (desk.ended) return
+  // INVARIANT: one that gives its rows in parts may have done all of it before the first (RETURNING): Sync would commit it.
+  const parts = ears.how === 'suspended'
+  if (ears.how !== 'succeeded' && !parts) {
     run.finish('failed', ears.sqlstate ?? '25P02')
     return
   }
@@ -194,9 +204,11 @@ export async function executeCounted(
   }
   if (keep.frame !== undefined) out.add(keep.frame)
   out.flush()
-  run.finish('succeeded')
+  if (!parts) run.finish('succeeded')
   if (line.status !== 'idle' || before === undefined) return
-  desk.beforeSync = async () => {
+  desk.beforeSync = async (must) => {
+    // A COMMIT in the pipeline says by itself what constraints say; only a number has to hold before it.
+    if (!must && cap === undefined) return
     let broken: Buffer | undefined
     await line.ask('SET CONSTRAINTS ALL IMMEDIATE', true, (frame) => (broken = frame))
     if (desk.ended) return

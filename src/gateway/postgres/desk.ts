@@ -7,6 +7,7 @@ import { GrantsInUse } from './grants-in-use.ts'
 import type { Interruptible, Leave } from './hold.ts'
 import { Judge } from './judge.ts'
 import type { Outbox } from './outbox.ts'
+import { endsTransactions } from './row-count.ts'
 import { record, Run } from './run.ts'
 import type { SessionParts } from './session-parts.ts'
 import { commitInDoubt, endedBeforeCommit } from './told.ts'
@@ -53,10 +54,13 @@ export class Desk {
   /** A Parse that waits for the message behind it: a held Bind then has not sent even the Parse. */
   #stash: { readonly frame: Buffer; readonly expected: Expected; readonly prepared: Prepared } | undefined
   readonly #cut: (order: CutOrder) => void
-  /** What has to be looked at before the Sync that commits it. */
-  beforeSync: (() => Promise<void>) | undefined
+  /** What has to be looked at before the Sync that commits it; where something else does, only if it must. */
+  beforeSync: ((must: boolean) => Promise<void>) | undefined
   /** How many Syncs and Queries have gone out. */
   stretch = 0
+
+  /** Whether a portal of this name was bound by the client. */
+  bound: (portal: string) => boolean = () => false
 
   constructor(of: SessionParts, out: Outbox, line: TargetLine, cut: (order: CutOrder) => void) {
     this.of = of
@@ -197,20 +201,26 @@ export class Desk {
     const { line } = this
     if (this.reviewed.size === 0) return false
     // A Sync ends the implicit transaction of a pipeline, and so does a simple query behind it.
-    const ends = line.status === 'idle' && (work === undefined || (protocol === 'simple' && line.unsynced))
+    // In a pipeline DO and CALL may commit what went before.
+    const ends =
+      line.status === 'idle' &&
+      (work === undefined || (line.unsynced && (protocol === 'simple' || endsTransactions(work))))
     return ends || work?.effects.some((effect) => effect.kind === 'commit') === true
   }
 
   /**
    * The last look before a commit: is every grant used in the transaction still live? Undefined when it may go;
    * otherwise what the client is to be told, and nothing of it may be committed. Drains.
+   * @param sync it is a Sync that commits.
    */
-  async confirm(): Promise<Told | undefined> {
+  async confirm(sync = false): Promise<Told | undefined> {
     const { app, session } = this.of
     const { line, reviewed } = this
     await line.drain()
     // What has failed already is rolled back whatever is sent.
     if (this.ended || line.skipping || line.status === 'failed' || reviewed.size === 0) return undefined
+    if (line.unsynced) await this.beforeSync?.(sync)
+    if (this.ended || line.skipping) return undefined
     const late = new Promise<never>((_, reject) => {
       setTimeout(() => reject(new Error('the store did not answer in time')), CONFIRM_WITHIN_MS).unref()
     })

@@ -49,6 +49,7 @@ export class Extended {
 
   constructor(desk: Desk) {
     this.#desk = desk
+    desk.bound = (portal) => this.#portals.get(portal) !== undefined
   }
 
   parse(frame: Buffer): Handled {
@@ -228,6 +229,10 @@ export class Extended {
 
   #run(frame: Buffer, portal: Portal): Handled {
     if (this.#desk.mustConfirm(portal.work, 'extended')) return this.#commit(frame, portal)
+    return this.#go(frame, portal)
+  }
+
+  #go(frame: Buffer, portal: Portal): Promise<void> | undefined {
     const { counted, run } = portal
     if (counted !== undefined && run !== undefined)
       return executeCounted(this.#desk, run, counted, (ears, keep) => this.#send(frame, portal, { run: ears, keep }))
@@ -241,7 +246,7 @@ export class Extended {
     const told = await desk.confirm()
     // What came before it failed, and the target ignores this as it ignores everything up to Sync.
     if (desk.ended || desk.line.skipping) return
-    if (told === undefined) return this.#send(frame, portal)
+    if (told === undefined) return await this.#go(frame, portal)
     if (portal.run === undefined) desk.refused(portal.prepared.text, portal, told)
     await desk.takeBack(told, 'extended')
   }

@@ -93,7 +93,7 @@ const COUNTED = new Set([
 /** These may end a transaction of their own, and fail inside of one then. */
 const MAY_COMMIT = new Set(['DO', 'CALL'])
 /** To these it matters whether there is a transaction: only where a number must hold is one put around them. */
-const ONLY_CAPPED = new Set([...MAY_COMMIT, 'LOCK TABLE', 'SET CONSTRAINTS', 'DECLARE CURSOR'])
+const ONLY_CAPPED = new Set([...MAY_COMMIT, 'LOCK TABLE', 'SET CONSTRAINTS'])
 const ENDS = new Set(['begin', 'commit', 'rollback', 'savepoint', 'release', 'rollback_to', 'other_transaction'])
 
 export const mayChangeRows = (work: Work): boolean => work.actions.some((action) => changesRows(action.verb))
@@ -124,6 +124,7 @@ export function whyNotCounted(work: Work): string | undefined {
   if (work.effects.some((effect) => ENDS.has(effect.kind))) return 'it begins or ends transactions itself'
   if (work.copies) return 'the rows of COPY FROM STDIN are not counted'
   const tags = tagsOf(work)
+  if (tags.includes('DECLARE CURSOR')) return 'what a cursor touches it touches when rows are fetched'
   if (tags.some((tag) => tag.startsWith('TRUNCATE'))) return 'TRUNCATE removes rows without counting them'
   const other = tags.find((tag) => !COUNTED.has(tag) && !ONLY_CAPPED.has(tag))
   return other === undefined ? undefined : `the rows that ${other} touches are not counted`

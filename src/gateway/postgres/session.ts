@@ -253,9 +253,7 @@ export class GatewaySession {
   /** It commits what was done under a review. */
   async #syncLater(frame: Buffer): Promise<void> {
     const desk = this.#desk
-    await desk.line.drain()
-    if (!desk.ended && !desk.line.skipping) await desk.beforeSync?.()
-    const told = await desk.confirm()
+    const told = await desk.confirm(true)
     if (told !== undefined) await desk.refuse(told, 'extended', true)
     if (!desk.ended) this.#sync(frame)
   }

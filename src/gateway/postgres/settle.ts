@@ -38,6 +38,12 @@ function goesOnBehindEnd({ classified }: Work): boolean {
   return behind.some(({ effect, verbs }) => effect.kind === 'execute' || verbs.some((verb) => verb !== 'connect'))
 }
 
+const EXECUTE_IT = 'FETCH from a portal that Bind made is not understood here; send Execute'
+
+/** It would run what was decided at Bind past all that watches an Execute. */
+const fetchesBound = (desk: Desk, { effects }: Work): boolean =>
+  effects.some((effect) => effect.kind === 'resumes' && effect.name !== undefined && desk.bound(effect.name))
+
 /**
  * The way of what policy plainly allows: no waiting, no store. Undefined for everything else.
  * @param named a statement that is bound by its name.
@@ -47,7 +53,7 @@ export function clearAtOnce(desk: Desk, text: string, types?: readonly number[],
   const { state } = desk.of
   const work = judge.work(text, types)
   // What the classifier could not take, or not at once, goes the long way.
-  if (work.refused !== undefined || work.classified.kind !== 'statements') return undefined
+  if (work.refused !== undefined || work.classified.kind !== 'statements' || fetchesBound(desk, work)) return undefined
   // INVARIANT: where the session has to be looked at, even a harmless text may not be what its name means by now: half
   // of a text that failed, or a function, may have prepared another under it.
   if (state.ownIsOld) state.catalogueStale = true
@@ -90,9 +96,10 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
       const of = { session, number: judge.ran + 1, text: asked.text, work, decision, leave: undefined }
       record(app, of, app.now(), 0, outcome, undefined, sqlstate)
     }
-    if (work.refused !== undefined) {
+    const taken = work.refused ?? (fetchesBound(desk, work) ? EXECUTE_IT : undefined)
+    if (taken !== undefined) {
       recorded(NOTHING, 'refused', '0A000')
-      return refused(notUnderstood(work.refused))
+      return refused(notUnderstood(taken))
     }
     if (state.unsettled && goesOnBehindEnd(work)) {
       recorded(NOTHING, 'refused', '0A000')
