@@ -28,3 +28,19 @@ test('a target that dies in the middle of a question rejects it, and the next us
     await database.close()
   }
 })
+
+test('many who ask a target without TLS at once, which `prefer` allows, all get their answer', async () => {
+  const database = await testServer()
+  const { host, port, user, password, database: name } = database.target
+  const target = { host, port, user, password, database: name, sslmode: 'prefer' as const }
+  const connections = createConnections()
+  try {
+    const asked = Array.from({ length: 20 }, () =>
+      connections.on(target, name)(async (client) => (await client.query('select 1 as one')).rows),
+    )
+    expect(await Promise.all(asked)).toEqual(asked.map(() => [{ one: 1 }]))
+  } finally {
+    await connections.close()
+    await database.close()
+  }
+})

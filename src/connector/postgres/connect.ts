@@ -82,10 +82,12 @@ export function createConnections(): Connections {
           client = await entry.pool.connect()
         } catch (error) {
           if (!(entry.ssl && target.sslmode === 'prefer' && /does not support SSL/.test(String(error)))) throw error
-          const plain = make(target, database, false)
-          if (pools.get(key) === entry) pools.set(key, plain)
-          void entry.pool.end()
-          client = await (pools.get(key) ?? plain).pool.connect()
+          // The first to hear it makes the pool that all go on with. The old one is not ended: it holds no connection,
+          // and others may still wait in it to hear the same.
+          const next = pools.get(key)
+          const plain = next === undefined || next === entry ? make(target, database, false) : next
+          if (next === entry) pools.set(key, plain)
+          client = await plain.pool.connect()
         }
         let failed = true
         try {
