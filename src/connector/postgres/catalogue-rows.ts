@@ -133,6 +133,12 @@ const RELATIONS = `${EXTENSIONS}, ${USES},
     where exists (select from classes k where k.oid = any (p.partclass::oid[]))
       or exists (select from uses u where u.classid = 'pg_class'::regclass and u.objid = p.partrelid)
   ),
+  -- Calls of what came with the server and sets parameters, or runs text.
+  steering as (
+    select ':funcid (' || string_agg(p.oid::text, '|') || ') ' as calls from pg_proc p
+    where p.oid < 16384 and p.proname in ('set_config', 'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema',
+      'cursor_to_xml', 'cursor_to_xmlschema', 'ts_stat', 'ts_rewrite')
+  ),
   simplified as (
     select i.indrelid as relid, pg_get_expr(i.indexprs, i.indrelid) as expression from pg_index i
       join uses u on u.classid = 'pg_class'::regclass and u.objid = i.indexrelid where i.indexprs is not null
@@ -162,8 +168,10 @@ const RELATIONS = `${EXTENSIONS}, ${USES},
       or exists (select from pg_attrdef d join uses u on u.classid = 'pg_attrdef'::regclass and u.objid = d.oid where d.adrelid = c.oid) as "planDepends",
     array(select s.expression from simplified s where s.relid = c.oid) as simplified,
     exists (select from pg_trigger g where g.tgrelid = c.oid
-        and (g.tgfoid >= 16384 or exists (select from uses u where u.classid = 'pg_trigger'::regclass and u.objid = g.oid)))
-      or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1') as "changeRuns",
+        and (g.tgfoid >= 16384 or g.tgqual::text ~ (select calls from steering) or exists (select from uses u where u.classid = 'pg_trigger'::regclass and u.objid = g.oid)))
+      or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type <> '1')
+      or exists (select from pg_attrdef d where d.adrelid = c.oid and d.adbin::text ~ (select calls from steering))
+      or exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' and k.conbin::text ~ (select calls from steering)) as "changeRuns",
     array(select distinct k.conrelid::int8::float8 from pg_constraint k where k.contype = 'f' and k.confrelid = c.oid
       and (k.confdeltype in ('c', 'n', 'd') or k.confupdtype in ('c', 'n', 'd'))) as cascades,
     array(select i.inhrelid::int8::float8 from pg_inherits i where i.inhparent = c.oid) as children

@@ -28,6 +28,8 @@ CREATE VIEW public.fired_view AS SELECT id FROM public.fired;
 CREATE TABLE public.ruled (id int); CREATE RULE r AS ON INSERT TO public.ruled DO ALSO INSERT INTO public.fired VALUES (NEW.id);
 CREATE TABLE public.defaulted (id int, d int DEFAULT public.steer());
 CREATE TABLE public.checked (id int CHECK (public.steers(id)));
+CREATE TABLE public.built_in (id int, d text DEFAULT set_config('search_path', 'kept', false));
+CREATE TABLE public.built_in_check (id int CHECK (set_config('search_path', 'kept', false) <> ''));
 CREATE TABLE public.parent (id int PRIMARY KEY);
 CREATE TABLE public.child (id int, parent int REFERENCES public.parent ON DELETE CASCADE ON UPDATE CASCADE);
 CREATE TRIGGER t AFTER UPDATE OR DELETE ON public.child FOR EACH ROW EXECUTE FUNCTION public.steer_row();
@@ -88,6 +90,8 @@ describe.each(targetServers())('what a change sets off in the session, on Postgr
     'insert into public.ruled values (3)',
     'insert into public.defaulted values (1)',
     'insert into public.checked values (1)',
+    'insert into public.built_in values (1)',
+    'insert into public.built_in_check values (1)',
     'delete from public.parent where id = 1',
     'update public.parent set id = 20 where id = 2',
     'insert into public.parted values (1)',
