@@ -59,7 +59,9 @@ export function setupSql(profile: Profile, account: TargetAccount | undefined, v
     `--     GRANT pg_read_all_stats TO ${to};`,
     ...(can.has('schema')
       ? []
-      : ['--   `schema` needs membership of the owners of the tables: hp connect setup --verb read,write,schema']),
+      : [
+          `--   \`schema\` needs membership of the owners of the tables: hp connect setup ${profile.name} --verb read,write,schema`,
+        ]),
     '--   `admin` is for an account of your own.',
     '--',
     '-- Then give it a password, typed here and kept in no file:',
