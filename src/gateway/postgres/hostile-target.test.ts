@@ -283,6 +283,25 @@ describe('a target that ends in the middle', () => {
     expect(world.app.finished).toMatchObject([{ outcome: 'failed', sqlstate: '57P01' }])
   })
 
+  it('at the commit of what was approved: nobody knows, and nothing else is recorded', async () => {
+    world.app.rule = ({ verb }) => (verb === 'delete' ? 'hold' : 'allow')
+    const next = world.app.nextHold()
+    client.send(encodeQuery('BEGIN'), encodeQuery('DELETE FROM carts'))
+    ;(await next).approve()
+    await client.until('Z')
+    await client.until('Z')
+    proxy.hooks = {
+      onClient(message, line) {
+        if (message.type === 'Q') line.near.end()
+        return message.type === 'Q'
+      },
+    }
+    client.send(encodeQuery('COMMIT'))
+    expect(says((await client.toEnd()).at(-1))).toBe(LOST)
+    await expect.poll(() => world.app.closed.map(({ why }) => why)).toEqual(['target_left'])
+    expect(world.app.finished).toEqual([])
+  })
+
   it('that says farewell and stays: what comes behind it is not believed', async () => {
     lie((line) =>
       line.near.write(Buffer.concat([framed('E', 'SFATAL\0VFATAL\0C57P01\0Mbye\0\0'), ...ONE, complete(), ready()])),

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { testServer } from '../../../test/support/database.ts'
 import type { TestDatabase } from '../../../test/support/database.ts'
 import { gatewayWorld, HOLD } from '../../../test/support/gateway-world.ts'
@@ -48,6 +48,7 @@ describe('the protocol, message by message', () => {
     client = await rawClient(world.connection)
   })
   afterEach(async () => {
+    vi.restoreAllMocks()
     client.close()
     await world.close()
     expect(world.app.faults).toEqual([])
@@ -162,7 +163,30 @@ describe('the protocol, message by message', () => {
       SYNC,
     )
     ;(await next).approve()
-    expect(brief(await client.until('Z'))).toBe('1 2 C(DELETE 1) E(55000) Z(E)')
+    const answer = await client.until('Z')
+    expect(brief(answer)).toBe('1 2 C(DELETE 1) E(55000) Z(E)')
+    // PostgreSQL itself would refuse this portal, but not every one.
+    expect(textOf(answer.find(({ type }) => type === 'E'))).toContain('what was approved ran already')
+  })
+
+  it.each<readonly [string, () => void]>([
+    ['policy has changed since', () => world.app.revise()],
+    [
+      'its decision is old',
+      () => {
+        const now = performance.now.bind(performance)
+        vi.spyOn(performance, 'now').mockImplementation(() => now() + 2000)
+      },
+    ],
+  ])('49: what was bound is decided again at Execute when %s', async (_, then) => {
+    world.app.rule = () => 'allow'
+    client.send(encodeParse('', 'DELETE FROM carts'), encodeBind('', ''), FLUSH)
+    expect(brief(await client.until('2'))).toBe('1 2')
+    world.app.rule = () => 'deny'
+    then()
+    client.send(encodeExecute(''), SYNC)
+    expect(brief(await client.until('Z'))).toBe('E(42501) Z(I)')
+    expect(await count()).toBe(20)
   })
 
   it('48: a statement name means what was last parsed under it', async () => {
