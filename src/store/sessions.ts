@@ -5,7 +5,7 @@ import type { RequestStore, SessionRecord, SessionTarget } from '../app/ports/re
 import type { EndReason } from '../domain/grant/grant.ts'
 import type { PrincipalId, ResourceName, SessionId } from '../domain/ids.ts'
 import type { CloseReason, Session, SessionCommon } from '../domain/session/session.ts'
-import { at, grantId, keyOf, sessionId } from './requests-row.ts'
+import { at, keyOf, sessionId } from './requests-row.ts'
 import type { Big } from './requests-row.ts'
 
 interface SessionRow {
@@ -208,5 +208,5 @@ function orderOf(row: {
   if (row.cut !== null) return row.cut
   if (row.grant_number === null || row.why === null || row.why === 'completed')
     return { why: 'the time of this session is up', reason: 'expired' }
-  return { why: `HP-${row.request} (${grantId(row.grant_number)}) ended: ${row.why}`, reason: row.why }
+  return { why: `HP-${row.request} ended (${row.why})`, reason: row.why }
 }

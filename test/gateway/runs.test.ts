@@ -122,7 +122,10 @@ describe('a declared run', () => {
       )
       await client.query('INSERT INTO orders VALUES (1)')
       await world.as('mia').call('revokeGrant', { params: { id }, body: {} })
-      await expect(client.query('COMMIT')).rejects.toMatchObject({ code: expect.stringMatching(/^(40000|57P01)$/) })
+      await expect(client.query('COMMIT')).rejects.toMatchObject({
+        code: expect.stringMatching(/^(40000|57P01)$/),
+        message: expect.stringMatching(new RegExp(`^${id} ended \\(revoked\\)`)),
+      })
       await expect
         .poll(() => world.target.query("SELECT to_regclass('public.orders')::text AS t"))
         .toEqual([{ t: null }])

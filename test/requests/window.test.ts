@@ -158,7 +158,7 @@ owners: [{layer: service, team: database}]
       async () => (await world.store.requests.findGrant(granted.grant?.id ?? ('' as never)))?.state === 'ended',
       'the end of the grant',
     )
-    expect(orders).toEqual([{ why: `${granted.request.id} (${granted.grant?.id}) ended: expired`, reason: 'expired' }])
+    expect(orders).toEqual([{ why: `${granted.request.id} ended (expired)`, reason: 'expired' }])
     expect(await world.query('SELECT FROM pg_stat_activity WHERE pid = $1', [target.pid])).toEqual([])
     expect((await process.gateway.hold(client.input('DELETE FROM carts'))).kind).toBe('held')
     expect(await world.kinds(`session/${client.session}`)).toContain('session.gone')
