@@ -293,8 +293,9 @@ async function signIn(
   how: 'watched' | 'unwatched' | 'pooled',
   signal: AbortSignal,
 ): Promise<SignedIn> {
-  const given = [...settings].filter(([name]) => how !== 'pooled' || POOLERS_TAKE.has(name.toLowerCase()))
-  const behind = [...settings].filter((one) => !given.includes(one))
+  const taken = ([name]: readonly [string, string]): boolean => how !== 'pooled' || POOLERS_TAKE.has(name.toLowerCase())
+  const given = [...settings].filter(taken)
+  const behind = [...settings].filter((one) => !taken(one))
   const local = target.socket !== undefined || isLoopback(target.host)
   const encrypted = socket instanceof TLSSocket
   const verified = encrypted && target.sslmode === 'verify-full'
