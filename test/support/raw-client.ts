@@ -108,6 +108,8 @@ export async function rawClient(
     wake()
   }
   socket.on('close', over).on('end', over).on('error', over)
+  // Without any listeners a socket resumes itself in the next tick, which would undo a pause of the test's own.
+  await new Promise((resolve) => setImmediate(resolve))
   const waitFor = async (type: string | undefined): Promise<readonly RawMessage[]> => {
     for (;;) {
       const at = messages.findIndex((message) => message.type === type)
