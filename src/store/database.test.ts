@@ -19,7 +19,14 @@ test('a store that dies in the middle of a query rejects it, and the next one co
     ]
     const settled = Promise.allSettled(asked)
     await expect
-      .poll(async () => (await server.query("SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'")).length)
+      .poll(
+        async () =>
+          (
+            await server.query(
+              "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(60)'",
+            )
+          ).length,
+      )
       .toBe(5)
     // Nobody may hear of it but whoever asked: an event that nobody hears would end the process.
     line.sever()
@@ -27,7 +34,9 @@ test('a store that dies in the middle of a query rejects it, and the next one co
     held.release(true)
     expect((await sql`SELECT 1 AS one`.execute(database.executor)).rows).toEqual([{ one: 1 }])
   } finally {
-    await server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'")
+    await server.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(60)'",
+    )
     await database.close()
     await line.close()
     await server.close()

@@ -126,7 +126,7 @@ describe('much at once', () => {
     const before = kept()
     raw.send(encodeQuery("SELECT repeat('x', 100000) FROM generate_series(1, 1500)"))
     const stuck =
-      "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'ClientWrite' AND query LIKE '%generate_series(1, 1500)%'"
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'ClientWrite' AND query LIKE '%generate_series(1, 1500)%'"
     let times = 0
     await expect
       .poll(async () => (times = (await world.target.query(stuck)).length === 1 ? times + 1 : 0), { timeout: 15_000 })

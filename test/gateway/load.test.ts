@@ -18,7 +18,7 @@ import type { RawClient } from '../support/raw-client.ts'
 
 const MIB = 1024 * 1024
 /** Far more than sockets and the gateway hold between two sides, far less than what is sent. */
-const BOUND = 24 * MIB
+const BOUND = 40 * MIB
 const ROWS = 65_536
 const ROW_BYTES = 1_024
 
@@ -162,7 +162,7 @@ it('a client that reads a byte at a time and a target that reads nothing hold up
   }
   more()
   try {
-    const waits = (what: string) => `SELECT 1 FROM pg_stat_activity WHERE ${what}`
+    const waits = (what: string) => `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND ${what}`
     const unread = waits("wait_event = 'ClientWrite' AND query LIKE 'SELECT repeat(note%'")
     await expect.poll(() => world.target.query(unread), { timeout: 15_000 }).toHaveLength(1)
     const untaken = waits("wait_event = 'advisory' AND query LIKE 'COPY stuck%'")

@@ -104,7 +104,9 @@ describe('what a client sets never hides its backend', () => {
     const client = await rawClient({ ...world.connection, password: token.text }, { parameters })
     client.send(encodeQuery('SELECT pg_sleep(60)'))
     const running = () =>
-      world.target.query("SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'")
+      world.target.query(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%' AND state = 'active'",
+      )
     await world.approve()
     await expect.poll(running).toHaveLength(1)
     await world.as('ana').call('revokeToken', { params: { id: token.id } })

@@ -84,7 +84,7 @@ describe('cancel', () => {
     expect(brief(await raw.until('Z'))).toBe('E(57014) Z(I)')
     raw.send(encodeQuery('SELECT count(*) FROM generate_series(1, 100000000000)'))
     const running =
-      "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%(1, 1000000000%' AND pid <> pg_backend_pid()"
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%(1, 1000000000%' AND pid <> pg_backend_pid()"
     await expect.poll(() => world.target.query(running)).toHaveLength(1)
     await Promise.all(Array.from({ length: 50 }, () => speak(encodeCancelRequest(raw.key.pid, raw.key.secret))))
     expect(brief(await raw.until('Z'))).toBe('T E(57014) Z(I)')

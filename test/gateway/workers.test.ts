@@ -88,7 +88,7 @@ test('a cancel finds its session, whichever process its connection reaches', asy
       const slow = client.query('SELECT pg_sleep(600)').catch((error: unknown) => error)
       await until(async () => {
         const [row] = await at.target.query(
-          "SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND state = 'active'",
+          "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(600)' AND state = 'active'",
         )
         return row
       })

@@ -72,8 +72,11 @@ test('terminates at once, however many estimates wait for a lock', async () => {
   )
   await until(
     async () =>
-      (await database.query("select from pg_stat_activity where wait_event_type = 'Lock' and query like 'EXPLAIN%'"))
-        .length > 0,
+      (
+        await database.query(
+          "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'EXPLAIN%'",
+        )
+      ).length > 0,
   )
   expect(await control.terminate(target, backend, 5000)).toBe(true)
   await ended

@@ -338,7 +338,11 @@ describe('an agreed number of rows', () => {
     void approveNext()
     client.send(encodeQuery('UPDATE carts SET age = 99 WHERE id = 1'))
     const waiting = async () =>
-      (await db.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'")).length
+      (
+        await db.query(
+          "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'",
+        )
+      ).length
     await expect.poll(waiting, { timeout: 10_000 }).toBe(1)
     world.app.cut({ reason: 'cut', why: 'HP-142 ended (revoked)' })
     await client.toEnd()

@@ -113,7 +113,7 @@ describe.each(targetServers())('PostgreSQL $version', ({ url }) => {
       await expect
         .poll(() =>
           db.query(
-            "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()",
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()",
           ),
         )
         .toHaveLength(1)

@@ -23,7 +23,10 @@ afterAll(async () => {
 })
 
 const active = (like: string) =>
-  db.query("SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()", [like])
+  db.query(
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE $1 AND pid <> pg_backend_pid()",
+    [like],
+  )
 
 async function inWorld(play: (world: GatewayWorld) => Promise<void>, control = plainControl(db.target.port)) {
   const { host, user, password, database } = db.target
@@ -96,7 +99,7 @@ describe('a session that is cut while its target takes no other connection', () 
         await client.until('Z')
         const inTransaction = () =>
           db.query(
-            "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = pg_catalog.current_database()",
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' AND datname = pg_catalog.current_database()",
           )
         expect(await inTransaction()).toHaveLength(1)
         world.app.cut({ reason: 'expired', why: 'HP-150 ended (expired)' })

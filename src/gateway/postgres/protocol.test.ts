@@ -414,7 +414,11 @@ describe('the protocol, message by message', () => {
     await ask(INSERT)
     client.send(encodeQuery('SELECT pg_sleep(60)'))
     await expect
-      .poll(() => db.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"))
+      .poll(() =>
+        db.query(
+          "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%' AND state = 'active'",
+        ),
+      )
       .toHaveLength(1)
     world.app.cut({ reason: 'expired', why: 'HP-150 ended (expired)' })
     const last = (await client.toEnd()).at(-1)

@@ -120,7 +120,9 @@ describe.skipIf(!hasPsql).each(targetServers())('psql through the gateway to Pos
     const client = psql('SELECT pg_sleep(100);\n')
     world.app.rule = () => 'allow'
     await expect
-      .poll(() => db.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"))
+      .poll(() =>
+        db.query("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"),
+      )
       .toHaveLength(1)
     client.child.kill('SIGINT')
     expect(await client.over()).toContain('canceling statement due to user request')

@@ -177,9 +177,10 @@ it('a cancel key of any length that the target gives is the one that it is sent 
       .poll(
         async () =>
           (
-            await control.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND pid = $1", [
-              pid,
-            ])
+            await control.query(
+              "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%' AND pid = $1",
+              [pid],
+            )
           ).rows,
       )
       .toHaveLength(1)
