@@ -135,6 +135,8 @@ it('a cancel inside TLS ends it properly, whether its key fits or not', async ()
   const client = await rawClient(world.connection, { tls: 'direct', minor: 2 })
   world.app.rule = () => 'allow'
   client.send(encodeQuery('SELECT pg_sleep(60)'))
+  const running = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+  await expect.poll(() => db.query(running)).toHaveLength(1)
   const seen: Buffer[] = []
   const between = createServer((plain) => {
     const onward = connect(world.connection.port, '127.0.0.1').on('data', (bytes: Buffer) => void seen.push(bytes))
