@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { SessionId } from '../../src/domain/ids.ts'
+import { SegmentWriter } from '../../src/domain/session/segment.ts'
 import type { StatementEntry } from '../../src/domain/session/session.ts'
 import { instant } from '../../src/domain/time.ts'
 import { connectClient, requestsWorld, value } from '../support/requests-world.ts'
@@ -28,7 +29,7 @@ const entry = (session: SessionId, number: number, more: Partial<StatementEntry>
   outcome: 'succeeded',
   ...more,
 })
-const count = async () => (await world.query<{ n: number }>('SELECT count(*)::int AS n FROM statement'))[0]?.n
+const count = async () => (await world.query<{ n: number }>('SELECT sum(count)::int AS n FROM statement_segment'))[0]?.n
 
 it('writes what was run in batches, and what the target said of itself does no harm', async () => {
   const { session } = await connectClient(world, process, 'ana')
@@ -53,6 +54,61 @@ it('writes what was run in batches, and what the target said of itself does no h
   // An auditor's reading is itself recorded.
   expect((await world.kinds(`session/${session}`)).filter((k) => k === 'session.read')).toHaveLength(2)
   expect(process.gateway.background.state()).toEqual({ waiting: 0, lost: 0 })
+  const last = value(await world.app.listStatements(world.caller('olu'), session, { limit: 500 }))
+  expect(last.items.length).toBeLessThan(1_201)
+})
+
+it('every segment stands in the record by its digest, once, whatever the writing of it met', async () => {
+  const { session } = await connectClient(world, process, 'ana')
+  const kept: unknown[] = []
+  for (const round of [1, 2]) {
+    for (let n = 1; n <= 100; n++) process.gateway.record(entry(session, round * 1_000 + n))
+    await process.gateway.background.flush()
+    const segments = await world.query<{ first: string; last: string; digest: string }>(
+      "SELECT first, last, encode(digest, 'hex') AS digest FROM statement_segment ORDER BY first",
+    )
+    kept.push(
+      ...segments
+        .slice(kept.length)
+        .map((s) => ({ session, first: Number(s.first), last: Number(s.last), count: 100, digest: s.digest })),
+    )
+  }
+  const said = await world.query<{ body: { body: unknown } }>(
+    "SELECT convert_from(body, 'UTF8')::json AS body FROM record WHERE kind = 'segment.written' ORDER BY seq",
+  )
+  expect(said.map(({ body }) => body.body)).toEqual(kept)
+  // The same segment again, as after a commit whose answer was lost.
+  const writer = new SegmentWriter(session)
+  writer.add(entry(session, 1_001))
+  expect(await world.store.transaction((tx) => tx.requests.insertSegments([writer.seal()]))).toEqual([])
+})
+
+it('pages through segments that interleave', async () => {
+  const { session } = await connectClient(world, process, 'ana')
+  const shuffled =
+    fc.sample(
+      fc.shuffledSubarray(
+        Array.from({ length: 60 }, (_, n) => n + 1),
+        { minLength: 60 },
+      ),
+      1,
+    )[0] ?? []
+  for (let at = 0; at < 60; at += 5) {
+    for (const n of shuffled.slice(at, at + 5)) process.gateway.record(entry(session, n))
+    await process.gateway.background.flush()
+  }
+  const seen: number[] = []
+  for (let cursor: string | undefined; ;) {
+    const page = value(
+      await world.app.listStatements(world.caller('olu'), session, {
+        limit: 7,
+        ...(cursor === undefined ? {} : { cursor }),
+      }),
+    )
+    seen.push(...page.items.map((s) => s.number))
+    if ((cursor = page.next) === undefined) break
+  }
+  expect(seen).toEqual(Array.from({ length: 60 }, (_, n) => n + 1))
 })
 
 it('keeps every line as it was, however much they have in common', async () => {
@@ -84,10 +140,11 @@ it('keeps every line as it was, however much they have in common', async () => {
   expect(page.items.length).toBeGreaterThan(100)
 })
 
-it('loses one line that cannot be written, says so, and keeps the rest', async () => {
+it('loses a segment that cannot be written, says so, and keeps the rest', async () => {
   const { session } = await connectClient(world, process, 'ana')
+  const other = await connectClient(world, process, 'ana')
   for (let n = 1; n <= 20; n++) process.gateway.record(entry(session, n))
-  process.gateway.record(entry(session, 2 ** 40))
+  process.gateway.record(entry(other.session, 0))
   for (let n = 21; n <= 40; n++) process.gateway.record(entry(session, n))
   while (process.gateway.background.state().waiting > 0) await process.gateway.background.flush()
   await process.gateway.background.flush()

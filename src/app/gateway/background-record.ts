@@ -1,5 +1,9 @@
 import type { Entry } from '../../domain/ledger/entry.ts'
+import type { SessionId } from '../../domain/ids.ts'
+import { SegmentWriter } from '../../domain/session/segment.ts'
+import type { Segment } from '../../domain/session/segment.ts'
 import type { StatementEntry } from '../../domain/session/session.ts'
+import type { KeptSegment } from '../ports/requests.ts'
 import type { Store } from '../ports/store.ts'
 import type { Timer } from '../ports/timer.ts'
 
@@ -16,23 +20,32 @@ export interface BackgroundRecord {
 }
 
 const EVERY_MS = 500
-const BATCH = 500
-/** When the store is away for long: bounded by number and by the characters of the texts. */
+/** Lines, and roughly characters, of what is open: so much is written at once, and a segment becomes no longer. */
+const SEAL_AT = 2_000
+const SEAL_AT_CHARACTERS = 1024 * 1024
+/** Segments and entries in one transaction. */
+const BATCH = 200
+/** When the store is away for long: bounded by number and by the characters of what is kept. */
 const MOST = 20_000
 const MOST_CHARACTERS = 32 * 1024 * 1024
 
 /**
- * Buffers in memory and writes in batches. If the process dies, at most the last half second is lost, as with
- * `audit: async`; if the store is away, entries wait up to a bound, and what did not fit is counted and recorded as lost.
+ * Gathers each session's statements in a segment, and writes what there is twice a second. If the process dies, at most the
+ * last half second is lost; if the store is away, segments wait up to a bound, and what did not fit is counted and recorded
+ * as lost.
  */
 export function createBackgroundRecord(deps: {
   readonly store: Store
   readonly timer: Timer
   readonly onFault: (what: string, error: unknown) => void
 }): BackgroundRecord {
-  let statements: StatementEntry[] = []
+  let open = new Map<SessionId, SegmentWriter>()
+  let openLines = 0
+  /** What an open segment says never changes once it is sealed: writing the same one again changes nothing. */
+  let sealed: readonly Segment[] = []
+  let sealedLines = 0
+  let sealedCharacters = 0
   let entries: Entry[] = []
-  let characters = 0
   let lost = 0
   let lostUnsaid = 0
   let closed = false
@@ -46,29 +59,43 @@ export function createBackgroundRecord(deps: {
       void flush()
     })
   }
-  const full = (): boolean => statements.length + entries.length >= MOST || characters > MOST_CHARACTERS
-  const drop = (): void => {
-    lost++
-    lostUnsaid++
+  const waiting = (): number => openLines + sealedLines + entries.length
+  const waits = (): boolean => sealed.length > 0 || entries.length > 0 || lostUnsaid > 0
+  const full = (): boolean => waiting() >= MOST || sealedCharacters > MOST_CHARACTERS
+  const drop = (count = 1): void => {
+    lost += count
+    lostUnsaid += count
     schedule()
   }
+  const seal = (): void => {
+    const more = Array.from(open.values(), (writer) => writer.seal())
+    open = new Map()
+    openLines = 0
+    sealed = [...sealed, ...more]
+    for (const { count, body } of more) {
+      sealedLines += count
+      sealedCharacters += body.length
+    }
+  }
 
-  const waits = (): boolean => statements.length > 0 || entries.length > 0 || lostUnsaid > 0
   /** Shrinks while writing fails, so that one item that cannot be written is found, and does not keep back the rest. */
   let size = BATCH
 
-  const taken = (batch: readonly StatementEntry[], said: readonly Entry[]): void => {
-    statements = statements.slice(batch.length)
+  const taken = (batch: readonly Segment[], said: readonly Entry[]): void => {
+    sealed = sealed.slice(batch.length)
     entries = entries.slice(said.length)
-    for (const statement of batch) characters -= statement.text.length
+    for (const { count, body } of batch) {
+      sealedLines -= count
+      sealedCharacters -= body.length
+    }
   }
   const writeBatch = async (): Promise<void> => {
-    const batch = statements.slice(0, size)
+    const batch = sealed.slice(0, size)
     const said = entries.slice(0, batch.length > 0 && size === 1 ? 0 : size)
     const missing = lostUnsaid
     try {
       await deps.store.transaction(async (tx) => {
-        await tx.requests.insertStatements(batch)
+        for (const kept of await tx.requests.insertSegments(batch)) await tx.record.append(segmentWritten(kept))
         for (const entry of said) await tx.record.append(entry)
         if (missing > 0)
           await tx.record.append({ kind: 'statements.lost', subject: 'statements', body: { count: missing } })
@@ -78,7 +105,7 @@ export function createBackgroundRecord(deps: {
       // One item, and the store answers other questions: it is the item.
       else if (await answers()) {
         taken(batch, said)
-        drop()
+        drop(batch[0]?.count ?? 1)
       }
       throw error
     }
@@ -96,6 +123,7 @@ export function createBackgroundRecord(deps: {
   }
   const drain = async (): Promise<void> => {
     try {
+      seal()
       while (waits()) await writeBatch()
     } catch (error) {
       deps.onFault('writing the statement record', error)
@@ -107,10 +135,14 @@ export function createBackgroundRecord(deps: {
   return {
     statement(entry) {
       if (closed || full()) return drop()
-      statements.push(entry)
-      characters += entry.text.length
-      if (statements.length === BATCH) void flush()
-      else schedule()
+      let writer = open.get(entry.session)
+      if (writer === undefined) open.set(entry.session, (writer = new SegmentWriter(entry.session)))
+      writer.add(entry)
+      openLines++
+      if (openLines === SEAL_AT || writer.characters > SEAL_AT_CHARACTERS) {
+        seal()
+        void flush()
+      } else schedule()
     },
     entry(entry) {
       if (closed || full()) return drop()
@@ -123,6 +155,12 @@ export function createBackgroundRecord(deps: {
       stop?.()
       await flush()
     },
-    state: () => ({ waiting: statements.length + entries.length, lost }),
+    state: () => ({ waiting: waiting(), lost }),
   }
 }
+
+const segmentWritten = ({ session, first, last, count, digest }: KeptSegment): Entry => ({
+  kind: 'segment.written',
+  subject: `session/${session}`,
+  body: { session, first, last, count, digest },
+})

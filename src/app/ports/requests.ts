@@ -4,6 +4,7 @@ import type { Basis } from '../../domain/request/basis.ts'
 import type { Done, ReviewAfterwards } from '../../domain/request/divergence.ts'
 import type { AccessRequest, RequestState } from '../../domain/request/request.ts'
 import type { CredentialSource, PostgresTarget } from '../../domain/profile/profile.ts'
+import type { Segment } from '../../domain/session/segment.ts'
 import type { Backend, CloseReason, Session, StatementEntry } from '../../domain/session/session.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { CutOrder } from './gateway.ts'
@@ -63,6 +64,11 @@ export interface SessionToCut {
  * Requests, reviews, grants, executions, sessions, statements. Everything that changes something is called inside a
  * transaction. `move...` writes a state that a pure transition made; the SQL refuses an illegal one by throwing.
  */
+/** A segment in the store: its digest is SHA-256 of its bytes, lower-case hexadecimal. */
+export interface KeptSegment extends Omit<Segment, 'body'> {
+  readonly digest: string
+}
+
 export interface RequestStore {
   nextRequest(): Promise<RequestId>
   nextGrant(): Promise<GrantId>
@@ -164,7 +170,9 @@ export interface RequestStore {
   /** Closed sessions with a backend that nobody has seen gone yet, where there is reason to look. */
   sessionsLeft(limit: number): Promise<readonly SessionRecord[]>
 
-  insertStatements(entries: readonly StatementEntry[]): Promise<void>
+  /** Those that were not there yet: the same segment may be given again. One of a session that does not exist is left out. */
+  insertSegments(segments: readonly Segment[]): Promise<readonly KeptSegment[]>
+  /** Lines numbered above `after`, by number. */
   listStatements(session: SessionId, after: number, limit: number): Promise<readonly StatementEntry[]>
 
   startReplica(id: string, now: Instant): Promise<void>
