@@ -125,7 +125,7 @@ describe('the Merkle tree', () => {
 
   it('goes on from stored tiles over many levels, and refuses tiles that are not those of the signed root', () => {
     const { tiles, edges } = log([65_530, 10, 65_536 * 2])
-    const [, before, last] = edges
+    const [before, last] = [edges[1], edges.at(-1)]
     if (before === undefined || last === undefined) throw new Error('no edge')
     const stored = edgeOf(last.size).map((at) => tiles.get(tilePath(at)) ?? { ...at, hashes: new Uint8Array() })
     expect(readEdge(last, stored)).toEqual({ ok: true, edge: last })
