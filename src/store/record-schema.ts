@@ -13,5 +13,6 @@ interface RecordTable {
   readonly actor: string | null
   readonly resource: string | null
   readonly body: Buffer
-  readonly digest: Buffer
+  readonly salt: Buffer | null
+  readonly leaf: Buffer | null
 }

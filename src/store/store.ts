@@ -6,6 +6,8 @@ import { instant } from '../domain/time.ts'
 import type { Database, Executor, Held } from './database.ts'
 import { isAnswer } from './database.ts'
 import { documentStore } from './documents.ts'
+import { jobQueue } from './jobs.ts'
+import { ledgerStore } from './ledger.ts'
 import { peopleStore } from './people.ts'
 import { recordReader, recordWriter } from './record.ts'
 import { createRequestStore } from './requests-store.ts'
@@ -17,6 +19,7 @@ const aggregates = (executor: Executor): Aggregates => ({
   secrets: secretStore(executor),
   requests: createRequestStore(executor),
   documents: documentStore(executor),
+  ledger: ledgerStore(executor),
 })
 
 /** Attempts at one transaction before a conflict with others becomes a fault. */
@@ -62,7 +65,12 @@ async function once<T>(
   let settled = false
   try {
     const now = await begin(held, clock)
-    const value = await work({ ...aggregates(held.executor), record: recordWriter(held.executor, now, subjects), now })
+    const value = await work({
+      ...aggregates(held.executor),
+      record: recordWriter(held.executor, now, subjects),
+      jobs: jobQueue(held.executor, now),
+      now,
+    })
     // Dies here or during COMMIT: PostgreSQL decides alone, and the caller learns that it failed. Whoever asks again
     // finds the one state or the other, never half of one.
     const { command } = await held.client.query('COMMIT')

@@ -77,8 +77,8 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
         },
       })
     },
-    waived: ({ session, principal, resource, actions, decision, revision }) =>
-      deps.store.transaction((tx) =>
+    async waived({ session, principal, resource, actions, decision, revision }) {
+      await deps.store.transaction((tx) =>
         tx.record.append({
           kind: 'exception.waived',
           subject: `session/${session}`,
@@ -93,7 +93,8 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
             revision,
           },
         }),
-      ),
+      )
+    },
     record: (entry) => background.statement(entry),
     onCut: (session, cut) => cuts.onCut(session, cut),
     cuts,

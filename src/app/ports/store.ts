@@ -1,19 +1,24 @@
 import type { Entry } from '../../domain/ledger/entry.ts'
 import type { Instant } from '../../domain/time.ts'
+import type { LedgerStore, Position } from './ledger.ts'
 import type { DocumentStore } from './documents.ts'
+import type { JobQueue } from './jobs.ts'
 import type { PeopleStore } from './people.ts'
 import type { RequestStore, Sight } from './requests.ts'
 import type { SecretStore } from './secrets.ts'
 
 /** Appends to the record. Only inside a transaction: a change of state and its entry stand or fall together. */
 export interface RecordWriter {
-  append(entry: Entry): Promise<void>
+  /** The entry's place, for `Ledger.covered` once the transaction has committed. */
+  append(entry: Entry): Promise<Position>
 }
 
 /** A page of recorded entries in commit order. `cursor` is opaque, ordered, and never skips a later commit. */
 export interface RecordedEntry extends Entry {
   readonly cursor: string
   readonly at: Instant
+  /** In the ledger, once it has a place there. */
+  readonly index?: number
 }
 /** What to read of the record. Every part that is given must hold. */
 export interface RecordFilter {
@@ -39,10 +44,13 @@ export interface Aggregates {
   readonly documents: DocumentStore
   readonly requests: RequestStore
   readonly secrets: SecretStore
+  readonly ledger: LedgerStore
 }
 
 export interface Tx extends Aggregates {
   readonly record: RecordWriter
+  /** What is to be done later because of this transaction. */
+  readonly jobs: JobQueue
   /** The database's time, never before the highest time recorded. The same for the whole transaction. */
   readonly now: Instant
 }
