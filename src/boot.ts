@@ -1,14 +1,17 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import { createApp, type Readiness } from './app/create-app.ts'
 import { applyApproved } from './app/documents/apply-approved.ts'
 import { prepareSetup } from './app/people/setup.ts'
+import { refuseOtherCertificate } from './app/reconcile/one-certificate.ts'
+import { announce, type Presence } from './app/reconcile/presence.ts'
 import { type Overdue, startReconciler } from './app/reconcile/start-reconciler.ts'
 import { done } from './app/result.ts'
 import { version } from './cli/server.ts'
-import { type Address, type Config, readConfig, type StartFlags } from './config.ts'
+import { type Address, type Config, readConfig, type ReplicaRole, type StartFlags } from './config.ts'
 import { openCore } from './core.ts'
 import { createDocumentReader } from './connector/documents/reader.ts'
 import { startDemo } from './demo/start-demo.ts'
@@ -29,16 +32,20 @@ export interface Running {
   readonly gatewayPort: number
   /** What a person at the terminal should read now that everything is up. */
   readonly banner: string
+  /** No longer ready and without new sessions; those that are open have so long to come to their end by themselves. */
+  drain(withinMs: number): Promise<void>
+  /** Ends what is still open. */
   stop(): Promise<void>
 }
 
 /** Those who carry the sessions: processes of their own, or this one. */
-type GatewayProcesses = Pick<Workers, 'counts' | 'listening' | 'count' | 'close'>
+type GatewayProcesses = Pick<Workers, 'counts' | 'listening' | 'count' | 'drain' | 'close'>
 
 /** Builds every part in the order in which they need each other; undoes all of it when one fails. */
 export async function boot(config: Config, log: Logger): Promise<Running> {
   await using parts = new AsyncDisposableStack()
   const says = (area: string) => (message: string) => log.info({ area }, message)
+  const has = (role: ReplicaRole): boolean => config.roles.includes(role)
   const [listen, gatewayAddress] = await Promise.all([settled(config.listen), settled(config.gateway)])
   const baseUrl =
     config.publicUrl ?? `http${config.tls === undefined ? '' : 's'}://${bracketed(listen.host)}:${listen.port}`
@@ -47,7 +54,9 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
 
   // The gateway's processes load their modules while the store opens.
   const workers =
-    config.gatewayWorkers === 0 ? undefined : forkWorkers(config.gatewayWorkers, log.child({ area: 'gateway' }))
+    config.gatewayWorkers === 0 || !has('gateway')
+      ? undefined
+      : forkWorkers(config.gatewayWorkers, log.child({ area: 'gateway' }))
   parts.defer(() => workers?.close())
   const { dataDir } = config
   const storeUrl = await databaseUrl(config, parts, says('store'))
@@ -68,25 +77,47 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     onFault,
   }
 
+  // What the others must know of this replica, and this one of them, before it does anything.
+  const tls = config.tls === undefined ? undefined : await loadCertificate(config.tls)
+  const gatewayTls = has('gateway')
+    ? (tls ?? (await generatedCertificate(path.join(dataDir, 'tls'), [gatewayAddress.host, hostname()])))
+    : undefined
+  const presence = await announce(
+    { store: vital, clock, timer, onFault, newId: () => `${hostname()}-${randomUUID()}` },
+    { roles: config.roles, ...(gatewayTls?.generated === true ? { certificate: gatewayTls.fingerprint } : {}) },
+  )
+  parts.defer(() => presence.stop())
+  if (gatewayTls?.generated === true) await refuseOtherCertificate(presence, gatewayTls.fingerprint)
+
   // What makes things end.
-  const reconciler = startReconciler({
-    ...shared,
-    store: vital,
-    target: control,
-    say: (message) => log.warn({ area: 'reconciler' }, message),
-  })
-  parts.defer(() => reconciler.stop())
+  const reconciler = has('worker')
+    ? startReconciler({
+        ...shared,
+        store: vital,
+        target: control,
+        say: (message) => log.warn({ area: 'reconciler' }, message),
+      })
+    : undefined
+  parts.defer(() => reconciler?.stop())
 
   // The use cases.
   let gateway: GatewayProcesses | undefined
+  let draining = false
   const checks = async (): Promise<Readiness['checks']> => [
     ...(await opened.readiness()),
     check('policy', keeper.current() !== undefined, 'the policy in force has not been confirmed for 2 s'),
-    check('reconciler', age(reconciler.status().lastPass, clock.now()) < 10_000, 'no whole pass for 10 s'),
-    check('gateway', gateway !== undefined && gateway.listening() > 0, 'nobody takes its connections'),
-    // Seen, not failed: taking this process out of service would mend none of them.
-    seen('gateway workers', missingWords(gateway)),
-    seen('removals', overdueWords(reconciler.status().overdue, clock.now())),
+    ...(draining ? [check('stopping', false, 'it ends what is open, and stops')] : []),
+    ...(reconciler === undefined
+      ? [seen('worker', await missingWorker(presence))]
+      : [check('reconciler', age(reconciler.status().lastPass, clock.now()) < 10_000, 'no whole pass for 10 s')]),
+    ...(has('gateway')
+      ? [
+          check('gateway', gateway !== undefined && gateway.listening() > 0, 'nobody takes its connections'),
+          // Seen, not failed, as the rest: taking this process out of service would mend none of them.
+          seen('gateway workers', missingWords(gateway)),
+        ]
+      : []),
+    seen('removals', overdueWords(reconciler?.status().overdue ?? [], clock.now())),
     seen('statement record', lostWords(gateway?.counts().lost ?? 0)),
   ]
   const app = createApp({
@@ -111,13 +142,12 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   parts.defer(() => app.close())
 
   // What the world can reach. The gateway's notices point at the API, so that one is first.
-  const tls = config.tls === undefined ? undefined : await loadCertificate(config.tls)
   const http = createHttpServer({
     app,
     info: {
       version: version(),
       demo: config.demo,
-      gateway: () => (gateway === undefined ? undefined : gatewayAddress),
+      gateway: () => (has('gateway') && gateway === undefined ? undefined : gatewayAddress),
     },
     now: () => clock.now(),
     documentSchemas: jsonSchemas(),
@@ -128,33 +158,43 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
       gauges: async () => ({
         pendingRequests: (await store.requests.openCounts()).reduce((sum, { pending }) => sum + pending, 0),
         openSessions: gateway?.counts().connections ?? 0,
-        overdueGrants: reconciler.status().overdue.length,
+        overdueGrants: reconciler?.status().overdue.length ?? 0,
         lostStatements: gateway?.counts().lost ?? 0,
       }),
     },
     publicUrl: baseUrl,
+    probesOnly: !has('api'),
     ...(tls === undefined ? {} : { tls }),
   })
   parts.defer(() => http.close())
   await http.listen(listen.host, listen.port)
-  const atGateway = {
-    ...gatewayAddress,
-    baseUrl,
-    tls: tls ?? (await generatedCertificate(path.join(dataDir, 'tls'), [gatewayAddress.host, hostname()])),
-  }
-  if (workers === undefined) {
-    const carrying = await carrySessions(core, { ...atGateway, dataDir, log: log.child({ area: 'gateway' }) })
-    gateway = { ...carrying, count: 1, listening: () => 1 }
-  } else {
-    const { cert, key } = atGateway.tls
-    await workers.start({ ...atGateway, tls: { cert, key }, databaseUrl: storeUrl, dataDir, logLevel: config.logLevel })
-    gateway = workers
+  if (gatewayTls !== undefined) {
+    const atGateway = { ...gatewayAddress, baseUrl, tls: gatewayTls }
+    if (workers === undefined) {
+      const carrying = await carrySessions(core, { ...atGateway, dataDir, log: log.child({ area: 'gateway' }) })
+      gateway = { ...carrying, count: 1, listening: () => 1 }
+    } else {
+      const { cert, key } = gatewayTls
+      await workers.start({
+        ...atGateway,
+        tls: { cert, key },
+        databaseUrl: storeUrl,
+        dataDir,
+        logLevel: config.logLevel,
+      })
+      gateway = workers
+    }
   }
   const { port: gatewayPort } = gatewayAddress
   parts.defer(() => gateway?.close())
 
-  const setupCode = await prepareSetup({ store })
-  let banner = welcome({ url: baseUrl, gateway: { host: gatewayAddress.host, port: gatewayPort }, setupCode })
+  const setupCode = has('api') ? await prepareSetup({ store }) : undefined
+  let banner = welcome({
+    url: baseUrl,
+    roles: config.roles,
+    ...(has('gateway') ? { gateway: { host: gatewayAddress.host, port: gatewayPort } } : {}),
+    setupCode,
+  })
   if (config.demo) {
     const target = await startDemoTarget({ dataDir: config.dataDir, gatewayPort, log: says('demo') })
     parts.defer(() => target.stop())
@@ -171,7 +211,16 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     })
   }
   const all = parts.move()
-  return { url: baseUrl, gatewayPort, banner, stop: () => all.disposeAsync() }
+  return {
+    url: baseUrl,
+    gatewayPort,
+    banner,
+    async drain(withinMs) {
+      draining = true
+      await gateway?.drain(withinMs)
+    },
+    stop: () => all.disposeAsync(),
+  }
 }
 
 /**
@@ -191,6 +240,8 @@ export async function start(flags: StartFlags): Promise<number> {
     process.stdout.write(running.banner)
     const signal = await stopAsked
     log.info({ signal }, 'stopping')
+    // Whoever sits at the terminal wants it to end; an init system gives it time.
+    if (signal === 'SIGTERM') await running.drain(config.drainMs)
     await running.stop()
     return 0
   } catch (error) {
@@ -234,6 +285,12 @@ function overdueWords(overdue: readonly Overdue[], now: number): string | undefi
   return overdue.length === 0
     ? undefined
     : `${overdue.length} overdue: the target has not confirmed the end of access, the oldest for ${Math.round((now - oldest) / 1_000)} s`
+}
+/** What this replica leaves to others, and nobody does. */
+async function missingWorker(presence: Presence): Promise<string | undefined> {
+  const living = await presence.living().catch(() => undefined)
+  if (living === undefined || living.some(({ roles }) => roles.includes('worker'))) return undefined
+  return 'no replica with the role worker is alive: nothing that is due ends'
 }
 function missingWords(gateway: GatewayProcesses | undefined): string | undefined {
   const missing = gateway === undefined ? 0 : gateway.count - gateway.listening()

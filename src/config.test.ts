@@ -19,6 +19,13 @@ describe('readConfig', () => {
     expect(readConfig({ gateway: '9000' }, {}).gateway).toEqual({ host: '127.0.0.1', port: 9000 })
   })
 
+  it('does everything unless told what, in whatever order', () => {
+    expect(readConfig({}, {}).roles).toEqual(['api', 'worker', 'gateway'])
+    const env = { DATABASE_URL: 'postgres://x' }
+    expect(readConfig({ role: 'gateway, api' }, env).roles).toEqual(['api', 'gateway'])
+    expect(readConfig({}, { ...env, HP_ROLE: 'worker' }).roles).toEqual(['worker'])
+  })
+
   it.each([
     [{ demo: true, listen: '0.0.0.0:7400' }, {}],
     [{ demo: true, gateway: '10.0.0.1:7432' }, {}],
@@ -29,6 +36,11 @@ describe('readConfig', () => {
     [{ tlsCert: 'a.pem' }, {}],
     [{ publicUrl: 'javascript:alert(1)' }, {}],
     [{ logLevel: 'loud' }, {}],
+    [{ role: 'api,webserver' }, { DATABASE_URL: 'postgres://x' }],
+    [{ role: '' }, { DATABASE_URL: 'postgres://x' }],
+    [{ role: 'api' }, {}],
+    [{ drain: '-1' }, {}],
+    [{ drain: '1e9' }, {}],
   ])('refuses %j with %j', (flags, env) => {
     expect(() => readConfig(flags, env)).toThrow(ConfigError)
   })

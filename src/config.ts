@@ -7,15 +7,23 @@ export interface Address {
   readonly port: number
 }
 
+/** What a replica does: answer the API, end what must end and do what waits, carry sessions. */
+export const ROLES = ['api', 'worker', 'gateway'] as const
+export type ReplicaRole = (typeof ROLES)[number]
+
 /** Everything `hp start` can be told. Read once, at the start. */
 export interface Config {
   readonly dataDir: string
+  /** In the order of `ROLES`, at least one. */
+  readonly roles: readonly ReplicaRole[]
   /** A PostgreSQL of the operator's own; the embedded one when absent. */
   readonly databaseUrl?: string
   readonly listen: Address
   readonly gateway: Address
   /** Processes that take the gateway's connections between them; 0: the server does it itself. */
   readonly gatewayWorkers: number
+  /** How long open transactions and statements under way may take after SIGTERM, in ms. */
+  readonly drainMs: number
   /** What links in notices begin with. Follows the API's address when absent. */
   readonly publicUrl?: string
   readonly demo: boolean
@@ -31,6 +39,8 @@ export interface StartFlags {
   readonly listen?: string
   readonly gateway?: string
   readonly gatewayWorkers?: string
+  readonly role?: string
+  readonly drain?: string
   readonly publicUrl?: string
   readonly demo?: boolean
   readonly tlsCert?: string
@@ -76,6 +86,25 @@ function parseWorkers(text: string | undefined): number {
   return count
 }
 
+function parseRoles(text: string | undefined): readonly ReplicaRole[] {
+  if (text === undefined) return ROLES
+  const asked = text.split(',').map((part) => part.trim())
+  const unknown = asked.find((name) => !(ROLES as readonly string[]).includes(name))
+  if (unknown !== undefined) throw new ConfigError(`--role: '${unknown}' is none of ${ROLES.join(', ')}`)
+  return ROLES.filter((role) => asked.includes(role))
+}
+
+/** Below what Docker gives a container that it stops: 10 s. */
+const DRAIN_S = 5
+const LONGEST_DRAIN_S = 3_600
+
+function parseDrain(text: string | undefined): number {
+  const seconds = text === undefined ? DRAIN_S : Number(text)
+  if (text !== undefined && (!/^\d{1,4}$/.test(text) || seconds > LONGEST_DRAIN_S))
+    throw new ConfigError(`--drain: '${text}' is not a number of seconds from 0 to ${LONGEST_DRAIN_S}`)
+  return seconds * 1_000
+}
+
 /** @throws ConfigError */
 export function readConfig(flags: StartFlags, env: NodeJS.ProcessEnv): Config {
   const demo = flags.demo ?? false
@@ -87,6 +116,10 @@ export function readConfig(flags: StartFlags, env: NodeJS.ProcessEnv): Config {
   }
   if (demo && databaseUrl !== undefined) {
     throw new ConfigError('the demo brings its own database: unset DATABASE_URL')
+  }
+  const roles = parseRoles(flags.role ?? (env['HP_ROLE'] || undefined))
+  if (roles.length < ROLES.length && databaseUrl === undefined) {
+    throw new ConfigError('--role: the rest would be done by nobody: replicas share a database, so set DATABASE_URL')
   }
   const certFile = flags.tlsCert ?? env['HP_TLS_CERT']
   const keyFile = flags.tlsKey ?? env['HP_TLS_KEY']
@@ -101,8 +134,10 @@ export function readConfig(flags: StartFlags, env: NodeJS.ProcessEnv): Config {
   if (!LEVELS.includes(logLevel)) throw new ConfigError(`--log-level: one of ${LEVELS.join(', ')}`)
   return {
     dataDir: path.resolve(flags.data ?? env['HP_DATA'] ?? defaultDataDir(env, demo)),
+    roles,
     listen,
     gateway,
+    drainMs: parseDrain(flags.drain ?? (env['HP_DRAIN'] || undefined)),
     gatewayWorkers: parseWorkers(flags.gatewayWorkers ?? env['HP_GATEWAY_WORKERS']),
     demo,
     trustedProxies: (env['HP_TRUSTED_PROXIES'] ?? '').split(',').filter((part) => part !== ''),

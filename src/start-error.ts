@@ -9,6 +9,7 @@ const FOR_PEOPLE = new Set([
   'CertificateError',
   'DemoError',
   'ExposedFile',
+  'ReplicasDiffer',
 ])
 
 /** Prints why the start failed, as `error:` and `hint:`, and answers the exit code. */

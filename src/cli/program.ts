@@ -288,10 +288,12 @@ function addStartOptions(command: Command): void {
     .option('--data <dir>', 'where everything is kept')
     .option('--listen <address>', 'the API, HOST:PORT')
     .option('--gateway <address>', 'the PostgreSQL gateway, HOST:PORT')
+    .option('--role <roles>', 'what this replica does: api, worker, gateway, or some by commas; all of it')
     .option('--gateway-workers <count>', 'processes that carry its sessions; one a core')
     .option('--public-url <url>', 'what links begin with')
     .option('--tls-cert <file>', 'certificate of the gateway')
     .option('--tls-key <file>', 'its key')
+    .option('--drain <seconds>', 'how long open transactions may take when it is asked to stop')
     .option('--log-level <level>', 'fatal, error, warn, info, debug or trace')
     .option('--demo', 'with the demo world, on loopback')
 }

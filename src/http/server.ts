@@ -12,7 +12,7 @@ import type { Instant } from '../domain/time.ts'
 import { SECURITY_HEADERS, problemAnswer } from './answer.ts'
 import { describeFault } from './faults.ts'
 import { stopAtGate } from './gate.ts'
-import type { GateOptions } from './gate.ts'
+import type { GateOptions, Stopped } from './gate.ts'
 import type { ServerInfo } from './handlers/handler.ts'
 import { createMetrics } from './metrics.ts'
 import type { Gauges } from './metrics.ts'
@@ -39,6 +39,8 @@ export interface HttpServerOptions {
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
   /** How often event streams beat, in ms. */
   readonly beatMs?: number
+  /** Only /healthz, /readyz and /metrics: for a replica without the role `api`. */
+  readonly probesOnly?: boolean
 }
 
 export interface HttpServer {
@@ -60,6 +62,7 @@ const LIMITS: ServerOptions = {
   requireHostHeader: true,
 }
 const CONNECTIONS = 4_000
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
 const GRACE_MS = 5_000
 
 /** The API, its pages and its probes on one port. */
@@ -86,8 +89,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let url = options.publicUrl ?? ''
   let gate: GateOptions = { publicUrl: options.publicUrl, loopbackOnly: true }
 
+  const elsewhere = ({ url: target = '' }: IncomingMessage): Stopped | undefined =>
+    options.probesOnly !== true || PROBES.has(target.split('?', 1)[0] ?? '')
+      ? undefined
+      : { code: 'no_such_page', detail: 'this replica does not have the role api' }
   const take = (request: IncomingMessage, response: ServerResponse): void => {
-    const stopped = stopping.signal.aborted ? { code: 'busy' as const } : stopAtGate(request, gate)
+    const stopped = stopping.signal.aborted
+      ? { code: 'busy' as const }
+      : (stopAtGate(request, gate) ?? elsewhere(request))
     if (stopped === undefined) {
       void listener(request, response)
       return

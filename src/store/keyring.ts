@@ -22,13 +22,16 @@ export class KeyringError extends Error {
  * From `HP_KEYRING` (the text itself), the file `HP_KEYRING_FILE` names, or `keyring` in the data
  * folder, which is made at the first start. All replicas need the same one. Throws KeyringError, or ExposedFile for
  * a file that others may read.
+ * @param claimed the key that the others have: then none is made.
  */
-export function readKeyring(dataDir: string, env: NodeJS.ProcessEnv): Keyring {
+export function readKeyring(dataDir: string, env: NodeJS.ProcessEnv, claimed?: string): Keyring {
   const text = env['HP_KEYRING']
   if (text !== undefined && text !== '') return parseKeyring(text, 'HP_KEYRING')
   const given = env['HP_KEYRING_FILE']
   const file = given !== undefined && given !== '' ? given : join(dataDir, 'keyring')
   if (file !== given && !existsSync(file)) {
+    if (claimed !== undefined)
+      throw new KeyringError(`There is no keyring in ${dataDir}, and ${SHARED} ${claimed}. ${GIVE}`)
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     try {
       writePrivateFile(file, `${newKey()}\n`)
@@ -66,26 +69,44 @@ export function parseKeyring(text: string, from: string): Keyring {
   return { current, keys }
 }
 
+const SHARED = 'the replicas of this database seal with the key'
+const GIVE = 'Give this replica the keyring of the others (HP_KEYRING_FILE), or restore it from the backup.'
+
 /** Throws KeyringError when something in the store was sealed with a key that is not here. */
 export function checkKeyring(keyring: Keyring, inUse: readonly string[]): void {
   const missing = inUse.filter((id) => !keyring.keys.has(id))
   if (missing.length > 0) {
     throw new KeyringError(
-      `Secrets in this database are sealed with the key ${missing.join(', ')}, which is not in the keyring. Give this replica the keyring of the others (HP_KEYRING_FILE), or restore it from the backup.`,
+      `Secrets in this database are sealed with the key ${missing.join(', ')}, which is not in the keyring. ${GIVE}`,
     )
   }
 }
 
 /**
- * The keyring as a sealer. Throws KeyringError when something in `secrets` needs a key that it does not have: better
- * at the start than at the first use.
+ * The keyring as a sealer. Throws KeyringError when it lacks the key that the replicas of this database seal with, or
+ * one that something in `secrets` needs: better at the start than at the first use.
  */
 export async function openKeyring(
   dataDir: string,
   env: NodeJS.ProcessEnv,
-  secrets?: Pick<SecretStore, 'keysInUse'>,
+  secrets?: Pick<SecretStore, 'keysInUse' | 'claimedKey' | 'claimKey'>,
 ): Promise<Sealer> {
-  const keyring = readKeyring(dataDir, env)
-  checkKeyring(keyring, (await secrets?.keysInUse()) ?? [])
+  const keyring = readKeyring(dataDir, env, await secrets?.claimedKey())
+  if (secrets !== undefined) {
+    checkKeyring(keyring, await secrets.keysInUse())
+    await claim(keyring, secrets)
+  }
   return createSealer(keyring)
+}
+
+/** Of replicas that start at once with keyrings of their own, one is the first and the rest are refused. */
+async function claim(keyring: Keyring, secrets: Pick<SecretStore, 'claimedKey' | 'claimKey'>): Promise<void> {
+  for (;;) {
+    const claimed = await secrets.claimedKey()
+    if (claimed === keyring.current) return
+    if (claimed !== undefined && !keyring.keys.has(claimed))
+      throw new KeyringError(`The keyring lacks a key: ${SHARED} ${claimed}. ${GIVE}`)
+    // A keyring with a new first line moves it on, while it still has the old one.
+    if (await secrets.claimKey(keyring.current, claimed)) return
+  }
 }

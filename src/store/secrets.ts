@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { SecretStore } from '../app/ports/secrets.ts'
 import { instant } from '../domain/time.ts'
 import type { Executor } from './database.ts'
@@ -31,6 +32,18 @@ export function secretStore(executor: Executor): SecretStore {
     },
     async keysInUse() {
       return (await executor.selectFrom('secret').select('key_id').distinct().execute()).map((row) => row.key_id)
+    },
+    async claimedKey() {
+      const { rows } = await sql<{ key_id: string }>`SELECT key_id FROM sealing_key`.execute(executor)
+      return rows[0]?.key_id
+    },
+    async claimKey(keyId, from) {
+      const { rows } = await (
+        from === undefined
+          ? sql`INSERT INTO sealing_key (key_id) VALUES (${keyId}) ON CONFLICT DO NOTHING RETURNING key_id`
+          : sql`UPDATE sealing_key SET key_id = ${keyId} WHERE key_id = ${from} RETURNING key_id`
+      ).execute(executor)
+      return rows.length === 1
     },
   }
 }

@@ -167,8 +167,9 @@ export function sessionQueries(db: QueryExecutorProvider) {
                        WHERE sg.session = s.number AND g.state = 'ending'))
         ORDER BY s.closed_at LIMIT ${limit}`),
 
-    async startReplica(id, now) {
-      await sql`INSERT INTO replica (id, started_at, heartbeat_at) VALUES (${id}, ${now}, ${now})`.execute(db)
+    async startReplica(id, now, about) {
+      await sql`INSERT INTO replica (id, started_at, heartbeat_at, roles, certificate)
+        VALUES (${id}, ${now}, ${now}, ${about?.roles ?? []}, ${about?.certificate ?? null})`.execute(db)
     },
     async heartbeat(id, now) {
       const { rows } = await sql`UPDATE replica SET heartbeat_at = greatest(heartbeat_at, ${now}::bigint)
@@ -184,6 +185,12 @@ export function sessionQueries(db: QueryExecutorProvider) {
       const { rows } = await sql`UPDATE replica SET ended_at = ${now}
         WHERE id = ${id} AND ended_at IS NULL AND heartbeat_at = ${heartbeatAt} RETURNING id`.execute(db)
       return rows.length === 1
+    },
+    async livingReplicas(since) {
+      const { rows } = await sql<{ id: string; roles: string[]; certificate: string | null }>`
+        SELECT id, roles, certificate FROM replica WHERE ended_at IS NULL AND heartbeat_at >= ${since}
+        ORDER BY started_at, id`.execute(db)
+      return rows.map(({ certificate, ...row }) => (certificate === null ? row : { ...row, certificate }))
     },
     async endReplica(id, now) {
       await sql`UPDATE replica SET ended_at = ${now} WHERE id = ${id} AND ended_at IS NULL`.execute(db)

@@ -15,6 +15,8 @@ import type { Counts } from './messages.ts'
 export interface Carrying {
   counts(): Counts
   cancel(pid: number, secret: Buffer): void
+  /** Takes nothing new, and gives what is open so long to end by itself. */
+  drain(withinMs: number): Promise<void>
   /** Cuts every session and resolves once all are closed and what ran is recorded. Safe to repeat. */
   close(): Promise<void>
 }
@@ -60,6 +62,7 @@ export async function carrySessions(core: Core, options: CarryOptions): Promise<
   return {
     counts: () => ({ connections: gateway.connections(), lost: app.background.state().lost }),
     cancel: (pid, secret) => gateway.cancel(pid, secret),
+    drain: (withinMs) => gateway.drain(withinMs),
     close: () => (closed ??= all.disposeAsync()),
   }
 }

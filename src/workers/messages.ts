@@ -3,6 +3,8 @@ export type ToWorker =
   | ({ readonly kind: 'start' } & StartOrder)
   /** A CancelRequest that reached another worker. */
   | { readonly kind: 'cancel'; readonly pid: number; readonly secret: Uint8Array }
+  /** Take nothing new, and let what is open come to its end for so long, in ms. */
+  | { readonly kind: 'drain'; readonly withinMs: number }
   | { readonly kind: 'stop' }
 
 export interface StartOrder {
@@ -24,6 +26,8 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly message: string; readonly code?: string }
   | { readonly kind: 'cancel'; readonly pid: number; readonly secret: Uint8Array }
+  /** Nothing is open any more, or the time was up. */
+  | { readonly kind: 'drained' }
   | ({ readonly kind: 'counts' } & Counts)
 
 /** How often a worker that listens says so, with its counts. In ms. */

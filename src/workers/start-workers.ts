@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { setTimeout as after } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { gatewayEngine } from '../engine.ts'
 import { COUNTS_MS, type Counts, type FromWorker, type StartOrder, type ToWorker } from './messages.ts'
@@ -24,6 +25,8 @@ const SILENT_MS = 15_000
  */
 const FREED_MS = 8_000
 const LOOK_AGAIN_MS = 100
+/** How much later than it should a worker may say that it is drained. */
+const LATE_MS = 1_000
 
 /** For tests: other lengths. In ms. */
 export interface Patience {
@@ -39,6 +42,8 @@ export interface Workers {
   /** How many of them listen now. */
   listening(): number
   readonly count: number
+  /** They take nothing new, and what is open has so long to end by itself. Then `close`. */
+  drain(withinMs: number): Promise<void>
   /** Every session is closed when it resolves. Safe to repeat. */
   close(): Promise<void>
 }
@@ -54,6 +59,8 @@ interface Worker {
   timer: NodeJS.Timeout | undefined
   /** Looks since it was last heard. */
   unheard: number
+  /** Called when it is drained, or no more. */
+  drained: () => void
 }
 
 /**
@@ -127,6 +134,9 @@ export function forkWorkers(count: number, log: Logger, patience: Patience = {})
         case 'cancel':
           for (const other of workers) if (other !== worker) tell(other, message)
           break
+        case 'drained':
+          worker.drained()
+          break
         case 'counts':
           worker.counts = message
           break
@@ -137,6 +147,7 @@ export function forkWorkers(count: number, log: Logger, patience: Patience = {})
     child.on('exit', (code, signal) => {
       worker.child = undefined
       worker.listening = false
+      worker.drained()
       worker.lostBefore += worker.counts.lost
       worker.counts = { connections: 0, lost: 0 }
       failed?.(new Error(`a gateway worker ended at once (${signal ?? code})`))
@@ -158,6 +169,7 @@ export function forkWorkers(count: number, log: Logger, patience: Patience = {})
       wait: SOONEST_MS / 2,
       timer: undefined,
       unheard: 0,
+      drained: () => undefined,
     })
   }
   const started = Promise.all(
@@ -212,6 +224,20 @@ export function forkWorkers(count: number, log: Logger, patience: Patience = {})
       connections: workers.reduce((sum, { counts }) => sum + counts.connections, 0),
       lost: workers.reduce((sum, { counts, lostBefore }) => sum + counts.lost + lostBefore, 0),
     }),
+    async drain(withinMs) {
+      // One that ends now is not started again.
+      closing = true
+      const drained = workers.map(async (worker) => {
+        if (worker.child === undefined) return
+        const over = new Promise<void>((resolve) => (worker.drained = resolve))
+        tell(worker, { kind: 'drain', withinMs })
+        await over
+      })
+      const late = new AbortController()
+      const patience = after(withinMs + LATE_MS, undefined, late).catch(() => undefined)
+      await Promise.race([Promise.all(drained), patience])
+      late.abort()
+    },
     listening: () => workers.filter((worker) => worker.listening).length,
     close,
   }

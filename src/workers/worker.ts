@@ -56,6 +56,9 @@ if (import.meta.main) {
       case 'cancel':
         carrying?.cancel(message.pid, Buffer.from(message.secret))
         break
+      case 'drain':
+        void Promise.resolve(carrying?.drain(message.withinMs)).finally(() => tell({ kind: 'drained' }))
+        break
       case 'stop':
         void stop()
         break

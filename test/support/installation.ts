@@ -6,6 +6,7 @@ import pg from 'pg'
 import { pino } from 'pino'
 import { boot } from '../../src/boot.ts'
 import type { Running } from '../../src/boot.ts'
+import { ROLES } from '../../src/config.ts'
 import { createClient } from '../../src/contract/client.ts'
 import type { Client } from '../../src/contract/client.ts'
 import { testDatabase, testServer } from './database.ts'
@@ -120,6 +121,8 @@ export async function installation(
     {
       dataDir,
       databaseUrl: store.url,
+      roles: ROLES,
+      drainMs: 0,
       listen: { host: '127.0.0.1', port: 0 },
       gateway: { host: '127.0.0.1', port: 0 },
       gatewayWorkers: options.gatewayWorkers ?? 0,

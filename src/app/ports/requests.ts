@@ -175,7 +175,7 @@ export interface RequestStore {
   /** Lines numbered above `after`, by number. */
   listStatements(session: SessionId, after: number, limit: number): Promise<readonly StatementEntry[]>
 
-  startReplica(id: string, now: Instant): Promise<void>
+  startReplica(id: string, now: Instant, about?: AboutReplica): Promise<void>
   /** False when others have declared this process dead: it must cut everything and begin again under a new name. */
   heartbeat(id: string, now: Instant): Promise<boolean>
   /** Living processes whose last heartbeat is older. */
@@ -186,7 +186,16 @@ export interface RequestStore {
   /** Declares it dead; false when it has beaten since, or somebody else was first. */
   endSilentReplica(id: string, heartbeatAt: Instant, now: Instant): Promise<boolean>
   endReplica(id: string, now: Instant): Promise<void>
+  /** Processes that are not known to be dead, whose last heartbeat is not older. */
+  livingReplicas(since: Instant): Promise<readonly (AboutReplica & { readonly id: string })[]>
   openSessionsOfReplica(replica: string, limit: number): Promise<readonly SessionId[]>
   /** Ended processes that still have open sessions: what a crash of the reconciler itself left behind. */
   endedReplicasWithSessions(): Promise<readonly string[]>
+}
+
+/** What a server tells its fellows of itself. */
+export interface AboutReplica {
+  readonly roles: readonly string[]
+  /** SHA-256 of the certificate that its gateway shows, when it made that itself. */
+  readonly certificate?: string
 }

@@ -15,6 +15,10 @@ export interface SecretStore {
   delete(name: string): Promise<boolean>
   /** Ids of the keys that something is sealed with. */
   keysInUse(): Promise<readonly string[]>
+  /** The id of the key that every replica must have; undefined before the first has claimed one. */
+  claimedKey(): Promise<string | undefined>
+  /** Claims `keyId` when none is claimed, or when `from` is. False when it is another one by now. */
+  claimKey(keyId: string, from: string | undefined): Promise<boolean>
 }
 
 /**

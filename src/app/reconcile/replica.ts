@@ -1,3 +1,4 @@
+import type { AboutReplica } from '../ports/requests.ts'
 import type { Store } from '../ports/store.ts'
 
 /**
@@ -14,7 +15,7 @@ export interface Replica {
   stop(): Promise<void>
 }
 
-export function createReplica(store: Store, newId: () => string): Replica {
+export function createReplica(store: Store, newId: () => string, about?: AboutReplica): Replica {
   let current: string | undefined
   return {
     id() {
@@ -24,7 +25,7 @@ export function createReplica(store: Store, newId: () => string): Replica {
     },
     async start() {
       const id = newId()
-      await store.transaction((tx) => tx.requests.startReplica(id, tx.now))
+      await store.transaction((tx) => tx.requests.startReplica(id, tx.now, about))
       current = id
     },
     async beat() {

@@ -402,6 +402,8 @@ it('stopping cuts open sessions and resolves when all are closed', async () => {
   client.send(encodeQuery('SELECT 1'))
   await client.until('Z')
   await world.gateway.close()
-  expect(error((await client.toEnd()).at(-1)?.bytes ?? Buffer.alloc(0))).toBe('57P01 the gateway is stopping')
+  expect(error((await client.toEnd()).at(-1)?.bytes ?? Buffer.alloc(0))).toBe(
+    '57P01 terminating connection due to administrator command',
+  )
   expect(world.app.closed).toEqual([{ session: 'S-1', why: 'cut' }])
 })

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { setTimeout as after } from 'node:timers/promises'
 import type { AddressInfo, Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { SecureContextOptions } from 'node:tls'
@@ -69,6 +70,11 @@ export interface Gateway {
   connections(): number
   /** A CancelRequest that reached another worker. */
   cancel(pid: number, secret: Buffer): void
+  /**
+   * Refuses new connections and ends each session as soon as it runs nothing and has no transaction open. Resolves once
+   * none is left, or when the time is up: then `close`.
+   */
+  drain(withinMs: number): Promise<void>
   /** Refuses new connections, cuts the open ones, and resolves once every session is closed. Safe to repeat. */
   close(): Promise<void>
 }
@@ -80,6 +86,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
   const keys = new CancelKeys(options.shared?.elsewhere)
   const nearby = new LocalSockets(options.ownSocketFolders)
   const poolers = new Poolers()
+  const draining = new AbortController()
   const closing = new AbortController()
   const guests = new Set<Promise<void>>()
   const sockets = new Set<Socket>()
@@ -112,7 +119,7 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
     }
     if (guest !== undefined) {
       await serve(
-        { ...options, limits, keys, sockets: nearby, poolers, closing: closing.signal },
+        { ...options, limits, keys, sockets: nearby, poolers, draining: draining.signal, closing: closing.signal },
         guest,
         plain.remoteAddress ?? 'unknown',
       )
@@ -145,7 +152,15 @@ export async function startPostgresGateway(options: GatewayOptions): Promise<Gat
     port: (server.address() as AddressInfo).port,
     connections: () => sockets.size,
     cancel: (pid, secret) => void keys.use(pid, secret, true),
+    async drain(withinMs) {
+      draining.abort()
+      if (server.listening) server.close()
+      const late = new AbortController()
+      await Promise.race([Promise.all(guests), after(withinMs, undefined, late).catch(() => undefined)])
+      late.abort()
+    },
     async close() {
+      draining.abort()
       closing.abort()
       if (server.listening) server.close()
       const patience = setTimeout(() => {

@@ -20,7 +20,7 @@ import type { Poolers } from './poolers.ts'
 import { GatewaySession } from './session.ts'
 import { printable } from './startup-parameters.ts'
 import { TargetState } from './target-state.ts'
-import { fatal, notice, refusedByPolicy, roughly } from './told.ts'
+import { fatal, notice, refusedByPolicy, roughly, SHUT_DOWN } from './told.ts'
 import type { Guest } from './welcome.ts'
 
 export interface ServeParts extends GatewayOptions {
@@ -28,6 +28,8 @@ export interface ServeParts extends GatewayOptions {
   readonly keys: CancelKeys
   readonly sockets: LocalSockets
   readonly poolers: Poolers
+  /** Aborted when the gateway is to stop: nothing begins any more, and sessions end as they become idle. */
+  readonly draining: AbortSignal
   /** Aborted when the gateway stops. */
   readonly closing: AbortSignal
 }
@@ -59,8 +61,8 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
   // Nothing is due from the client before ReadyForQuery: whatever it sends (Terminate, most likely) ends it.
   socket.on('data', leave)
   socket.resume()
-  parts.closing.addEventListener('abort', stop)
-  if (parts.closing.aborted) stop()
+  parts.draining.addEventListener('abort', stop)
+  if (parts.draining.aborted) stop()
   let opened: { session: SessionId; why: CloseReason } | undefined
   let running: GatewaySession | undefined
   let watch: CatalogueWatch | undefined
@@ -100,6 +102,7 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
           sourceAddress,
           backend,
           pooled: connected.pooled,
+          recordFirst: admitted.recordFirst,
           client: socket,
           upstream: connected.socket,
           state,
@@ -117,12 +120,17 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
           )
         }
         const session = running
-        const cut = () => session.cut({ reason: 'cut', why: 'the gateway is stopping' })
+        parts.draining.removeEventListener('abort', stop)
+        const drain = () => session.drain()
+        const cut = () => session.cut({ reason: 'cut', why: SHUT_DOWN })
         const left = admitted.expiresAt === undefined ? undefined : admitted.expiresAt - parts.app.now()
         session.start(greeting(parameters, cancelKey), left)
+        parts.draining.addEventListener('abort', drain)
         parts.closing.addEventListener('abort', cut)
         if (parts.closing.aborted) cut()
+        else if (parts.draining.aborted) drain()
         await session.finished
+        parts.draining.removeEventListener('abort', drain)
         parts.closing.removeEventListener('abort', cut)
       } finally {
         parts.keys.revoke(cancelKey)
@@ -137,14 +145,14 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
       socket.end(encodeTold(error.told))
     } else if (error instanceof Gone) {
       if (opened !== undefined) opened.why = gone.by === 'cut' ? 'cut' : 'client_left'
-      if (gone.by === 'cut') socket.write(encodeTold(fatal('57P01', 'the gateway is stopping')))
+      if (gone.by === 'cut') socket.write(encodeTold(fatal('57P01', SHUT_DOWN)))
       socket.end()
     } else {
       parts.log.error({ err: error, resource: guest.startup.resource }, 'a session could not be opened')
       socket.end(encodeTold(fatal('58000', 'the session could not be opened (failure)')))
     }
   } finally {
-    parts.closing.removeEventListener('abort', stop)
+    parts.draining.removeEventListener('abort', stop)
     watch?.release()
     if (opened !== undefined) {
       await parts.app.closeSession(opened.session, opened.why).catch((error: unknown) => {

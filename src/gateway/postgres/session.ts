@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream'
 import type { CutOrder } from '../../app/ports/gateway.ts'
 import type { CloseReason } from '../../domain/session/session.ts'
 import { encodeParameterStatus, encodeTold } from '../../wire/postgres/encode.ts'
@@ -13,11 +14,12 @@ import type { Cleared } from './desk.ts'
 import { Extended } from './extended.ts'
 import type { Handled } from './extended.ts'
 import { Outbox } from './outbox.ts'
+import { RecordedFirst } from './recorded-first.ts'
 import type { SessionParts } from './session-parts.ts'
 import { clearAtOnce, settle, SYNC_FIRST } from './settle.ts'
 import { TargetLine } from './target-line.ts'
 import type { Keep, RunListener } from './target-line.ts'
-import { fatal, notUnderstood } from './told.ts'
+import { fatal, notUnderstood, SHUT_DOWN } from './told.ts'
 
 /*
  * One client connection, from its first ReadyForQuery to its end.
@@ -43,6 +45,8 @@ const ALONE_MS = 200
 export class GatewaySession {
   readonly #of: SessionParts
   readonly #reader = new FrameReader(clientLimits)
+  /** Where answers are written: the client, or what keeps them back until the record holds what they answer. */
+  readonly #answers: Writable
   readonly #out: Outbox
   readonly #line: TargetLine
   readonly #desk: Desk
@@ -50,6 +54,8 @@ export class GatewaySession {
   #busy = false
   /** Terminate came: what was sent before it runs to its end. */
   #farewell = false
+  /** It ends as soon as it runs nothing and no transaction is open. */
+  #draining = false
   /** A CancelRequest is on its way to the target. */
   #cancelling = false
   #probe: NodeJS.Timeout | undefined
@@ -61,7 +67,8 @@ export class GatewaySession {
 
   constructor(of: SessionParts) {
     this.#of = of
-    this.#out = new Outbox(of.client)
+    this.#answers = of.recordFirst ? this.#recordedFirst() : of.client
+    this.#out = new Outbox(this.#answers)
     this.#line = new TargetLine(of.upstream, {
       deliver: (bytes) => this.#out.add(bytes),
       pass: (piece) => this.#out.pass(piece),
@@ -81,6 +88,7 @@ export class GatewaySession {
       settled: () => {
         if (!this.#out.flush()) this.#line.pause()
         this.#pump()
+        if (this.#draining) this.#endIfIdle()
       },
       violation: (what) => {
         of.log.error({ session: of.session, resource: of.resource, what }, 'the target broke the protocol')
@@ -98,7 +106,7 @@ export class GatewaySession {
     const { client, upstream, app, session } = this.#of
     client.on('data', (chunk: Buffer) => this.#receive(chunk))
     for (const event of ['end', 'close', 'error'] as const) client.on(event, () => this.#leave())
-    client.on('drain', () => this.#line.resume())
+    this.#answers.on('drain', () => this.#line.resume())
     upstream.on('drain', () => {
       if (!this.#busy && this.#line.copy !== 'awaiting') this.#readOn()
     })
@@ -113,6 +121,19 @@ export class GatewaySession {
     client.resume()
   }
 
+  #recordedFirst(): Writable {
+    const { app, client, log, session } = this.#of
+    const held = new RecordedFirst(client, async () => {
+      for (const run of this.#desk.runs) run.announce()
+      await app.recorded()
+    })
+    return held.on('error', (error) => {
+      log.error({ err: error, session }, 'the statement record could not be written; what it lacks is not answered')
+      this.#end('failed')
+      client.destroySoon()
+    })
+  }
+
   /** A CancelRequest with this session's key. */
   cancel(): void {
     if (this.#desk.wait !== undefined) return this.#desk.wait.interrupt('cancelled')
@@ -125,6 +146,20 @@ export class GatewaySession {
   /** End it now, whatever runs: the backend is terminated and looked for until it is gone. */
   cut(order: CutOrder): void {
     this.#end(order.reason === 'expired' ? 'expired' : 'cut', fatal('57P01', order.why), true)
+  }
+
+  /**
+   * The server is to stop: end it as PostgreSQL ends a session, as soon as nothing runs, nothing waits for people and no
+   * transaction is open. Whoever wants it over by a certain time cuts it then.
+   */
+  drain(): void {
+    this.#draining = true
+    this.#endIfIdle()
+  }
+
+  #endIfIdle(): void {
+    const idle = !this.#busy && this.#line.quiet && !this.#line.inTransaction && this.#reader.atBoundary
+    if (idle) this.#end('cut', fatal('57P01', SHUT_DOWN))
   }
 
   #receive(chunk: Buffer): void {
@@ -185,6 +220,7 @@ export class GatewaySession {
     if (this.#desk.ended) return
     this.#out.flush()
     this.#pump()
+    if (this.#draining) this.#endIfIdle()
   }
 
   #atLimit(handle: (alone: boolean) => Promise<void>): void {
@@ -330,7 +366,9 @@ export class GatewaySession {
   }
 
   #runQuery(frame: Buffer, text: string, cleared: Cleared): void {
-    this.#sendQuery(frame, text, cleared, { run: this.#desk.run(text, cleared) })
+    const run = this.#desk.run(text, cleared)
+    run.executed = true
+    this.#sendQuery(frame, text, cleared, { run })
   }
 
   #sendQuery(
@@ -377,7 +415,8 @@ export class GatewaySession {
     // Read on and forget: what is not read would reset the connection before the client has read the last message.
     client.removeAllListeners('data')
     client.resume()
-    client.end()
+    if (this.#answers === client) client.end()
+    else this.#answers.end(() => client.end())
     setTimeout(() => client.destroy(), LINGER_MS).unref()
     upstream.removeAllListeners('data')
     upstream.resume()

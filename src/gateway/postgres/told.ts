@@ -203,3 +203,6 @@ export const commitInDoubt: Told = {
 
 export const notUnderstood = (what: string): Told => ({ severity: 'ERROR', code: '0A000', message: what })
 export const fatal = (code: string, message: string): Told => ({ severity: 'FATAL', code, message })
+
+/** What PostgreSQL says when it is shut down, and to a backend that is terminated. Code 57P01. */
+export const SHUT_DOWN = 'terminating connection due to administrator command'
