@@ -4,6 +4,8 @@ import type { StoreClock } from './clock.ts'
 import { openClock } from './clock.ts'
 import { openDatabase } from './database.ts'
 import { idempotencyStore } from './idempotency.ts'
+import type { JobBoard } from '../app/ports/jobs.ts'
+import { jobBoard } from './jobs.ts'
 import { migrate } from './migrate.ts'
 import { createStore } from './store.ts'
 import type { WakeConnection } from './wake.ts'
@@ -16,6 +18,7 @@ export interface OpenStore {
   readonly clock: StoreClock
   readonly wake: WakeConnection
   readonly idempotency: IdempotencyStore
+  readonly jobs: JobBoard
   /** Whether the store answers, can be heard, and agrees with this machine about the time. */
   readiness(): Promise<readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[]>
   close(): Promise<void>
@@ -48,6 +51,7 @@ export async function openStore(url: string, log: (message: string) => void, con
     clock,
     wake,
     idempotency: idempotencyStore(database.executor),
+    jobs: jobBoard(database.executor),
     async readiness() {
       const answers = await store.people.hasAdministrator().then(
         () => true,
