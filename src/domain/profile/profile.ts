@@ -9,6 +9,9 @@ export type Classification = (typeof CLASSIFICATIONS)[number]
 export const CRITICALITIES = ['tier-1', 'tier-2', 'tier-3', 'tier-4'] as const
 export type Criticality = (typeof CRITICALITIES)[number]
 
+export const ACCESS = ['standing', 'ephemeral'] as const
+export type Access = (typeof ACCESS)[number]
+
 export type ResourceType = 'postgres'
 
 /** Where the target's password comes from. `secret` is sealed in the store under `name`. */
@@ -44,6 +47,10 @@ export interface Profile {
   readonly type: ResourceType
   readonly target: PostgresTarget
   readonly credential?: CredentialSource
+  /** How a grant becomes access: through the one account of `target`, or through a role made for it alone. Standing when left out. */
+  readonly access?: Access
+  /** Whoever asks for a window may be given a credential for its role, and go past the gateway. */
+  readonly directCredential?: true
   readonly env?: string
   /** `restricted` when the file gave none. */
   readonly classification: Classification
@@ -52,6 +59,8 @@ export interface Profile {
   readonly compliance: readonly string[]
   readonly owners: readonly OwnerLayer[]
   readonly audit?: { readonly last: string; readonly every: Millis }
+  /** No result is shown before the statement record holds what ran (`audit: sync`). */
+  readonly recordFirst?: true
   readonly labels: Readonly<Record<string, string>>
   /** IANA name, for `context.weekday` and `context.hour`; UTC when left out. */
   readonly timezone: string

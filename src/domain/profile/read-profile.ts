@@ -20,6 +20,8 @@ export function readProfile(body: ResourceBody, revision: Revision): Profile {
     type: 'postgres',
     target: read.target,
     ...(body.credential === undefined ? {} : { credential: body.credential }),
+    ...(body.access === undefined ? {} : { access: body.access }),
+    ...(body.directCredential === true ? { directCredential: true } : {}),
     ...(body.env === undefined ? {} : { env: body.env }),
     classification: incomplete ? 'restricted' : (body.classification ?? 'restricted'),
     ...(body.criticality === undefined ? {} : { criticality: body.criticality }),
@@ -30,7 +32,8 @@ export function readProfile(body: ResourceBody, revision: Revision): Profile {
       team: owner.team as TeamName,
       decides: owner.decides as readonly NamedVerb[],
     })),
-    ...(body.audit === undefined
+    ...((typeof body.audit === 'string' ? body.audit : body.audit?.statements) === 'sync' ? { recordFirst: true } : {}),
+    ...(typeof body.audit !== 'object' || !('last' in body.audit)
       ? {}
       : { audit: { last: body.audit.last, every: parseDuration(body.audit.every) ?? millis(0) } }),
     labels: body.labels ?? {},

@@ -1,0 +1,47 @@
+import type pg from 'pg'
+import type { OpenTarget } from '../../../app/ports/target.ts'
+import type { TargetRoles } from '../../../app/ports/target-roles.ts'
+import { createConnections } from '../connect.ts'
+import { readInventory } from './inventory.ts'
+import { makeRole } from './make.ts'
+import { name, text } from './names.ts'
+import { removeRole } from './remove.ts'
+
+/** Roles for single grants, over control connections of their own. */
+export function createTargetRoles(): TargetRoles {
+  const working = createConnections()
+  // Reads back what the others did.
+  const looking = createConnections()
+  const work = <T>(target: OpenTarget, use: (client: pg.ClientBase) => Promise<T>): Promise<T> =>
+    working.on(target, target.database)(use)
+
+  return {
+    make: (target, spec) => work(target, (client) => makeRole(client, spec)),
+    lend: (target, role, to) =>
+      work(target, async (client) => {
+        const { rows } = await client.query<{ modern: boolean }>(
+          "select pg_catalog.current_setting('server_version_num')::int4 >= 160000 as modern",
+        )
+        const how = rows[0]?.modern === true ? ' with inherit false, set true' : ''
+        await client.query(`grant ${name(role)} to ${name(to)}${how}`)
+      }),
+    open: (target, role, verifier, sessions) =>
+      work(target, async (client) => {
+        if (!verifier.startsWith('SCRAM-SHA-256$')) throw new Error('a verifier is expected, never a password')
+        await client.query(
+          `alter role ${name(role)} login connection limit ${Math.trunc(sessions)} password ${text(verifier)}`,
+        )
+      }),
+    shut: (target, role) =>
+      work(target, async (client) => void (await client.query(`alter role ${name(role)} nologin password null`))),
+    remove: (target, role, withinMs) =>
+      removeRole(
+        (database) => working.on(target, database ?? target.database),
+        looking.on(target, target.database),
+        role,
+        withinMs,
+      ),
+    inventory: (target, groups, except) => work(target, (client) => readInventory(client, groups, except)),
+    close: async () => void (await Promise.all([working.close(), looking.close()])),
+  }
+}
