@@ -40,7 +40,7 @@ export const Statement = z
     objects: z.array(z.string()),
     rows: z.number().optional(),
     durationMicros: z.number(),
-    outcome: z.enum(['succeeded', 'failed', 'refused', 'withdrawn', 'cut']),
+    outcome: z.enum(['started', 'succeeded', 'failed', 'refused', 'withdrawn', 'cut']),
     sqlstate: z.string().optional(),
   })
   .meta({ id: 'Statement', description: 'One line of the statement record' })

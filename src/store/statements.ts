@@ -32,18 +32,27 @@ export function statementQueries(db: QueryExecutorProvider) {
       }))
     },
     async listStatements(session, after, limit): Promise<readonly StatementEntry[]> {
-      const lines: StatementEntry[] = []
-      for (let from = 0; ;) {
-        const { rows } = await sql<{ first: string; body: Buffer }>`SELECT first, body FROM statement_segment
-          WHERE session = ${keyOf(session, 'S')} AND last > ${after} AND first > ${from}
-          ORDER BY first LIMIT ${AHEAD}`.execute(db)
+      const lines = new Map<number, StatementEntry>()
+      let from = 0
+      let behind: Buffer = Buffer.alloc(0)
+      for (;;) {
+        const { rows } = await sql<{
+          first: string
+          digest: Buffer
+          body: Buffer
+        }>`SELECT first, digest, body FROM statement_segment
+          WHERE session = ${keyOf(session, 'S')} AND last > ${after} AND (first, digest) > (${from}::bigint, ${behind}::bytea)
+          ORDER BY first, digest LIMIT ${AHEAD}`.execute(db)
         for (const { body } of rows)
-          for (const line of readSegment(body.toString('utf8'))) if (line.number > after) lines.push(line)
+          for (const line of readSegment(body.toString('utf8')))
+            if (line.number > after && (line.outcome !== 'started' || !lines.has(line.number)))
+              lines.set(line.number, line)
         from = Number(rows.at(-1)?.first ?? 0)
-        // What is still to come has higher numbers than this, and segments may interleave.
-        const settled = rows.length < AHEAD ? lines.length : lines.filter(({ number }) => number <= from).length
+        behind = rows.at(-1)?.digest ?? behind
+        // What is still to come has no lower numbers than this, and segments may interleave.
+        const settled = [...lines.keys()].filter((number) => number < from).length
         if (rows.length === AHEAD && settled < limit) continue
-        return lines.toSorted((a, b) => a.number - b.number).slice(0, limit)
+        return [...lines.values()].toSorted((a, b) => a.number - b.number).slice(0, limit)
       }
     },
   } satisfies Partial<RequestStore>

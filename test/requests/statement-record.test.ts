@@ -79,8 +79,11 @@ it('every segment stands in the record by its digest, once, whatever the writing
   expect(said.map(({ body }) => body.body)).toEqual(kept)
   // The same segment again, as after a commit whose answer was lost.
   const writer = new SegmentWriter(session)
-  writer.add(entry(session, 1_001))
-  expect(await world.store.transaction((tx) => tx.requests.insertSegments([writer.seal()]))).toEqual([])
+  writer.add(entry(session, 5_000))
+  const segment = writer.seal()
+  const again = () => world.store.transaction((tx) => tx.requests.insertSegments([segment]))
+  expect(await again()).toMatchObject([{ first: 5_000, last: 5_000, count: 1 }])
+  expect(await again()).toEqual([])
 })
 
 it('pages through segments that interleave', async () => {

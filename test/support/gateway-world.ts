@@ -272,6 +272,9 @@ export class FakeGatewayApp implements GatewayApp {
   record(entry: StatementEntry) {
     this.entries.push(entry)
   }
+  async recorded() {
+    this.#store()
+  }
   onCut(session: SessionId, cut: (order: CutOrder) => void) {
     this.#cuts.set(session, cut)
     return () => void this.#cuts.delete(session)

@@ -11,6 +11,8 @@ import type { Timer } from '../ports/timer.ts'
 export interface BackgroundRecord {
   statement(entry: StatementEntry): void
   entry(entry: Entry): void
+  /** Resolves when every line given so far is in the store, however long that takes; rejects when one was lost meanwhile. */
+  written(): Promise<void>
   /** Writes what there is now, and resolves when it is written. */
   flush(): Promise<void>
   /** Writes the rest and takes no more. */
@@ -46,6 +48,14 @@ export function createBackgroundRecord(deps: {
   let sealedLines = 0
   let sealedCharacters = 0
   let entries: Entry[] = []
+  /** Lines ever given, and those that are in the store by now or lost: in the order in which they were given. */
+  let given = 0
+  let past = 0
+  let waiters: readonly {
+    readonly upTo: number
+    readonly done: () => void
+    readonly failed: (reason: Error) => void
+  }[] = []
   let lost = 0
   let lostUnsaid = 0
   let closed = false
@@ -65,6 +75,8 @@ export function createBackgroundRecord(deps: {
   const drop = (count = 1): void => {
     lost += count
     lostUnsaid += count
+    for (const { failed } of waiters) failed(new Error('a line of the statement record was lost'))
+    waiters = []
     schedule()
   }
   const seal = (): void => {
@@ -87,7 +99,12 @@ export function createBackgroundRecord(deps: {
     for (const { count, body } of batch) {
       sealedLines -= count
       sealedCharacters -= body.length
+      past += count
     }
+  }
+  const tellWaiters = (): void => {
+    for (const { upTo, done } of waiters) if (upTo <= past) done()
+    waiters = waiters.filter(({ upTo }) => upTo > past)
   }
   const writeBatch = async (): Promise<void> => {
     const batch = sealed.slice(0, size)
@@ -110,6 +127,7 @@ export function createBackgroundRecord(deps: {
       throw error
     }
     taken(batch, said)
+    tellWaiters()
     lostUnsaid -= missing
     size = BATCH
   }
@@ -139,6 +157,7 @@ export function createBackgroundRecord(deps: {
       if (writer === undefined) open.set(entry.session, (writer = new SegmentWriter(entry.session)))
       writer.add(entry)
       openLines++
+      given++
       if (openLines === SEAL_AT || writer.characters > SEAL_AT_CHARACTERS) {
         seal()
         void flush()
@@ -148,6 +167,13 @@ export function createBackgroundRecord(deps: {
       if (closed || full()) return drop()
       entries.push(entry)
       schedule()
+    },
+    written() {
+      if (given === past) return Promise.resolve()
+      const upTo = given
+      const waited = new Promise<void>((done, failed) => (waiters = [...waiters, { upTo, done, failed }]))
+      void flush()
+      return waited
     },
     flush,
     async close() {

@@ -78,7 +78,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
       })
     },
     async waived({ session, principal, resource, actions, decision, revision }) {
-      await deps.store.transaction((tx) =>
+      const position = await deps.store.transaction((tx) =>
         tx.record.append({
           kind: 'exception.waived',
           subject: `session/${session}`,
@@ -94,8 +94,10 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
           },
         }),
       )
+      await deps.ledger.covered(position)
     },
     record: (entry) => background.statement(entry),
+    recorded: () => background.written(),
     onCut: (session, cut) => cuts.onCut(session, cut),
     cuts,
     background,

@@ -171,6 +171,8 @@ export interface GatewayApp {
   }): Promise<void>
   /** Into the statement record, in the background. */
   record(entry: StatementEntry): void
+  /** Resolves when everything that `record` was given so far is in the store, however long that takes; rejects when a line was lost. */
+  recorded(): Promise<void>
 
   /** `cut` is called when a grant that this session used has ended, the session's own time is up, or somebody cut it. Returns the way to stop. */
   onCut(session: SessionId, cut: (order: CutOrder) => void): () => void

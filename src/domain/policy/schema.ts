@@ -40,6 +40,9 @@ const credential = z.discriminatedUnion('from', [
   z.strictObject({ from: z.literal('secret'), name }),
 ])
 
+/** When the statement record is written: before the results are shown, or up to a second later. */
+const statements = z.enum(['sync', 'async'])
+
 const resource = z.strictObject({
   kind: z.literal('Resource'),
   name,
@@ -57,9 +60,15 @@ const resource = z.strictObject({
     .optional()
     .describe('Ownership layers; each says which verbs it decides. A verb that none decides belongs to the first.'),
   audit: z
-    .strictObject({ last: z.iso.date(), every: duration })
+    .union([
+      statements,
+      z.strictObject({ last: z.iso.date(), every: duration, statements: statements.optional() }),
+      z.strictObject({ statements }),
+    ])
     .optional()
-    .describe('A fact that rules read as resource.audit.'),
+    .describe(
+      'Its last audit, a fact that rules read as resource.audit; and whether results wait until the statement record holds what ran (sync) or not (async, the default).',
+    ),
   labels: z
     .record(
       z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126})$/, 'a label key of ASCII letters, digits, . _ / or -'),

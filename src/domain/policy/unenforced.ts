@@ -13,8 +13,6 @@ const LATER_KEYS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
     access: 'roles made for one grant',
     mode: 'observe mode',
     risk: 'risk factors',
-    'audit=sync': 'making results wait for the record (audit: sync)',
-    'audit=async': 'choosing when the record is written (audit: async)',
     'credential.from=vault': 'reading credentials from a vault',
     rowCap: 'capping rows',
   },

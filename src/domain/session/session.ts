@@ -48,6 +48,7 @@ export interface StatementEntry {
   readonly objects: readonly string[]
   readonly rows?: number
   readonly durationMicros: number
-  readonly outcome: 'succeeded' | 'failed' | 'refused' | 'withdrawn' | 'cut'
+  /** `started`: written before its end was known, and nothing was written behind it: how it ended is not known. */
+  readonly outcome: 'started' | 'succeeded' | 'failed' | 'refused' | 'withdrawn' | 'cut'
   readonly sqlstate?: string
 }

@@ -62,6 +62,7 @@ export class Run implements RunListener {
   /** Its execution was asked for: what was only bound has been planned and no more. */
   executed = false
 
+  #announced = false
   #result: { readonly outcome: 'succeeded' | 'failed'; readonly sqlstate?: string } | undefined
 
   /** `over` is called once, when the target has answered or nobody waits for it any more. */
@@ -77,6 +78,13 @@ export class Run implements RunListener {
   }
   get leave(): Leave | undefined {
     return this.#of.leave
+  }
+
+  /** A line before its end is known: what reads of it alone has not ended as far as anybody knows. */
+  announce(): void {
+    if (this.#done || this.#announced || !this.executed) return
+    this.#announced = true
+    record(this.#app, this.#of, this.#at, 0, 'started')
   }
 
   rows(count: number): void {

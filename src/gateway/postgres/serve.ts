@@ -186,6 +186,7 @@ interface Admitted {
   readonly target: OpenTarget
   readonly expiresAt: number | undefined
   readonly leave: Leave | undefined
+  readonly recordFirst: boolean
 }
 
 /** Decide `connect`, and wait for people when policy asks for them. */
@@ -273,7 +274,8 @@ async function admit(
     const target = await app.openTarget(resource)
     if (!target.ok)
       throw new Refused(fatal('08001', `${resource}: ${target.detail ?? 'the target cannot be reached'}`), 'failed')
-    return { session, resource, database, target: target.value, expiresAt, leave }
+    const recordFirst = profile.recordFirst === true
+    return { session, resource, database, target: target.value, expiresAt, leave, recordFirst }
   }
 }
 

@@ -23,6 +23,8 @@ export interface SessionParts {
   readonly backend: Backend
   /** A pooler stands in front of it, which gives the backend to others once it has the connection back. */
   readonly pooled: boolean
+  /** No answer reaches the client before the statement record holds what it answers. */
+  readonly recordFirst: boolean
   readonly client: Socket
   readonly upstream: Socket
   readonly state: TargetState

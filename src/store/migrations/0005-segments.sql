@@ -2,14 +2,15 @@
 
 CREATE TABLE statement_segment (
   session bigint NOT NULL REFERENCES session,
-  -- The lowest and the highest number in it. Segments of one session may interleave, and share no number.
+  -- The lowest and the highest number in it. Segments of one session may interleave.
   first   bigint NOT NULL CHECK (first > 0),
   last    bigint NOT NULL CHECK (last >= first),
   count   integer NOT NULL CHECK (count > 0),
   -- JSON in UTF-8: see the program's SegmentWriter.
   body    bytea NOT NULL,
   digest  bytea NOT NULL CHECK (digest = sha256(body)),
-  PRIMARY KEY (session, first)
+  -- A statement that began and one that ended have one number.
+  PRIMARY KEY (session, first, digest)
 );
 CREATE TRIGGER statement_segment_keep BEFORE UPDATE OR DELETE ON statement_segment
   FOR EACH ROW EXECUTE FUNCTION refuse_change();
