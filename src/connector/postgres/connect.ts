@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
 import type { OpenTarget } from '../../app/ports/target.ts'
+import { proving } from './control-client.ts'
 
 /** Longest wait for a connection to stand, in ms. */
 const CONNECT_WITHIN = 5000
@@ -30,7 +31,7 @@ function settings(target: OpenTarget, database: string, ssl: boolean): pg.PoolCo
     port: target.port,
     user: target.user,
     database,
-    ...(target.password === undefined ? {} : { password: target.password }),
+    ...proving(target),
     application_name: 'holdpoint control',
     ssl: ssl ? { rejectUnauthorized: target.sslmode === 'verify-full' } : false,
     ...(target.direct === undefined ? {} : { sslnegotiation: 'direct' }),

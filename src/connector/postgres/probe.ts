@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg'
+import { NotTheRightTarget } from './control-client.ts'
 
 const SOCKET: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there (connection refused)',
@@ -23,6 +24,7 @@ const STATE: Readonly<Record<string, string>> = {
 export function whyNot(error: unknown): string {
   if (error instanceof DatabaseError)
     return STATE[error.code ?? ''] ?? `it answered with an error (${error.code ?? 'no code'})`
+  if (error instanceof NotTheRightTarget) return error.message
   if (error instanceof AggregateError && error.errors.length > 0) return whyNot(error.errors[0])
   if (error instanceof Error) {
     const code = 'code' in error && typeof error.code === 'string' ? error.code : ''

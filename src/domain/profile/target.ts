@@ -64,8 +64,7 @@ export function readTarget(text: string): TargetRead {
   if (host === '') return no('The host is missing.')
   if (!host.startsWith('[') && (host.length > 253 || !HOST.test(host)))
     return no('The host is not a name or an address (ASCII only).')
-  const local = bare === 'localhost' || bare === '::1' || /^127\.\d+\.\d+\.\d+$/.test(bare)
-  const sslmode = mode ?? (local ? 'prefer' : 'require')
+  const sslmode = mode ?? (isLoopback(bare) ? 'prefer' : 'require')
   return { ok: true, target: { ...common, host: bare, sslmode, ...(direct ? { direct } : {}) } }
 }
 
@@ -97,6 +96,13 @@ function decode(text: string): string | undefined {
     return undefined
   }
 }
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host)
+
+/** What is said to it stays on this machine. */
+export const isOnThisMachine = ({ socket, host }: Pick<PostgresTarget, 'socket' | 'host'>): boolean =>
+  socket !== undefined || isLoopback(host)
 
 /** The same server and database, however it is spelled: two resources with an equal key are one target. */
 export function targetKey({ socket, host, port, database }: PostgresTarget): string {

@@ -3,6 +3,7 @@ import { connect as connectTcp, isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import type { OpenTarget } from '../../app/ports/target.ts'
+import { isOnThisMachine } from '../../domain/profile/target.ts'
 import type { Backend } from '../../domain/session/session.ts'
 import { serverEndPoint } from '../../wire/postgres/auth/channel-binding.ts'
 import { PostgresClient } from '../../wire/postgres/client.ts'
@@ -282,9 +283,6 @@ const MOST_BYTES = 1024 * 1024
 const MOST_PARAMETERS = 500
 const TOO_MUCH = 'the target does not speak as it should: it says too much while signing in'
 
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-
 async function signIn(
   socket: Socket,
   target: OpenTarget,
@@ -296,7 +294,7 @@ async function signIn(
   const taken = ([name]: readonly [string, string]): boolean => how !== 'pooled' || POOLERS_TAKE.has(name.toLowerCase())
   const given = [...settings].filter(taken)
   const behind = [...settings].filter((one) => !taken(one))
-  const local = target.socket !== undefined || isLoopback(target.host)
+  const local = isOnThisMachine(target)
   const encrypted = socket instanceof TLSSocket
   const verified = encrypted && target.sslmode === 'verify-full'
   const certificate = encrypted ? socket.getPeerX509Certificate()?.raw : undefined
