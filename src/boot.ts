@@ -6,6 +6,8 @@ import type { Logger } from 'pino'
 import { createApp, type Readiness } from './app/create-app.ts'
 import { applyApproved } from './app/documents/apply-approved.ts'
 import { prepareSetup } from './app/people/setup.ts'
+import { settleFailover } from './app/reconcile/after-failover.ts'
+import { every } from './app/reconcile/every.ts'
 import { refuseOtherCertificate } from './app/reconcile/one-certificate.ts'
 import { announce, type Presence } from './app/reconcile/presence.ts'
 import { type Overdue, startReconciler } from './app/reconcile/start-reconciler.ts'
@@ -41,6 +43,9 @@ export interface Running {
 /** Those who carry the sessions: processes of their own, or this one. */
 type GatewayProcesses = Pick<Workers, 'counts' | 'listening' | 'count' | 'drain' | 'close'>
 
+/** How often each replica looks whether another server has taken over the database. Transactions see it by themselves. */
+const FAILOVER_LOOK_MS = 1_000
+
 /** Builds every part in the order in which they need each other; undoes all of it when one fails. */
 export async function boot(config: Config, log: Logger): Promise<Running> {
   await using parts = new AsyncDisposableStack()
@@ -63,6 +68,14 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   const core = await openCore({ databaseUrl: storeUrl, dataDir }, parts, log)
   const { opened, sealer, keeper, classifier, control, catalogue, readCredential, timer, onFault } = core
   const { store, vital, clock, wake } = opened
+  // Before anything is asked of the store, and for as long as this process lives.
+  const failover = async (): Promise<void> => {
+    if (await opened.timeline.accept(settleFailover))
+      log.error({ area: 'store' }, 'another server has taken over the database; all that was open has been ended')
+  }
+  await failover()
+  const watching = every({ timer, onFault }, FAILOVER_LOOK_MS, 'looking for a failover', failover)
+  parts.defer(() => watching.stop())
   const reader = createDocumentReader()
   parts.defer(() => reader.close())
   const shared = {

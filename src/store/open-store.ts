@@ -1,5 +1,6 @@
 import type { IdempotencyStore } from '../app/ports/idempotency.ts'
 import type { Store } from '../app/ports/store.ts'
+import type { Timeline } from '../app/ports/timeline.ts'
 import type { StoreClock } from './clock.ts'
 import { openClock } from './clock.ts'
 import { openDatabase } from './database.ts'
@@ -8,6 +9,7 @@ import type { JobBoard } from '../app/ports/jobs.ts'
 import { jobBoard } from './jobs.ts'
 import { migrate } from './migrate.ts'
 import { createStore } from './store.ts'
+import { createTimeline } from './timeline.ts'
 import type { WakeConnection } from './wake.ts'
 import { openWake } from './wake.ts'
 
@@ -19,6 +21,7 @@ export interface OpenStore {
   readonly wake: WakeConnection
   readonly idempotency: IdempotencyStore
   readonly jobs: JobBoard
+  readonly timeline: Timeline
   /** Whether the store answers, can be heard, and agrees with this machine about the time. */
   readiness(): Promise<readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[]>
   close(): Promise<void>
@@ -52,6 +55,7 @@ export async function openStore(url: string, log: (message: string) => void, con
     wake,
     idempotency: idempotencyStore(database.executor),
     jobs: jobBoard(database.executor),
+    timeline: createTimeline(apart, tell, clock),
     async readiness() {
       const answers = await store.people.hasAdministrator().then(
         () => true,

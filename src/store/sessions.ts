@@ -192,6 +192,13 @@ export function sessionQueries(db: QueryExecutorProvider) {
         ORDER BY started_at, id`.execute(db)
       return rows.map(({ certificate, ...row }) => (certificate === null ? row : { ...row, certificate }))
     },
+    async endAllReplicas(now) {
+      await sql`UPDATE replica SET ended_at = ${now} WHERE ended_at IS NULL`.execute(db)
+    },
+    async skipNumbers(count) {
+      await sql`SELECT setval(name, nextval(name) + ${count}::bigint)
+        FROM unnest(ARRAY['request_number', 'grant_number', 'session_number']::regclass[]) AS name`.execute(db)
+    },
     async endReplica(id, now) {
       await sql`UPDATE replica SET ended_at = ${now} WHERE id = ${id} AND ended_at IS NULL`.execute(db)
     },

@@ -43,7 +43,7 @@ export function createStore(
       for (let attempt = 1; ; attempt++) {
         const subjects = new Set<string>()
         try {
-          const value = await once(database, clock, work, subjects)
+          const value = await transact(database, clock, subjects, work)
           if (subjects.size > 0) tell(subjects)
           return value
         } catch (error) {
@@ -55,22 +55,31 @@ export function createStore(
   }
 }
 
-async function once<T>(
+/**
+ * One attempt at a transaction. Notes in `subjects` whom to wake when it is committed.
+ * @param on for the one transaction that settles what a failover means. @throws TimelineChanged for any other, until then.
+ */
+export async function transact<T>(
   database: Database,
   clock: Pick<Clock, 'now'>,
-  work: (tx: Tx) => Promise<T>,
   subjects: Set<string>,
+  work: (tx: Tx, executor: Executor) => Promise<T>,
+  on: 'the known timeline' | 'any timeline' = 'the known timeline',
 ): Promise<T> {
   const held = await database.hold()
   let settled = false
   try {
-    const now = await begin(held, clock)
-    const value = await work({
-      ...aggregates(held.executor),
-      record: recordWriter(held.executor, now, subjects),
-      jobs: jobQueue(held.executor, now),
-      now,
-    })
+    const { now, timeline } = await begin(held, clock)
+    if (timeline !== null && on === 'the known timeline') throw new TimelineChanged()
+    const value = await work(
+      {
+        ...aggregates(held.executor),
+        record: recordWriter(held.executor, now, subjects),
+        jobs: jobQueue(held.executor, now),
+        now,
+      },
+      held.executor,
+    )
     // Dies here or during COMMIT: PostgreSQL decides alone, and the caller learns that it failed. Whoever asks again
     // finds the one state or the other, never half of one.
     const { command } = await held.client.query('COMMIT')
@@ -86,16 +95,27 @@ async function once<T>(
   }
 }
 
-/** One round trip: the transaction begins and learns its time. */
-async function begin({ client }: Held, clock: Pick<Clock, 'now'>): Promise<Instant> {
+/** Another server has taken over the database, and nobody has made sure yet of what it holds (I7). Transient. */
+class TimelineChanged extends Error {
+  override readonly name = 'TimelineChanged'
+  constructor() {
+    super('another server has taken over the database; nothing is decided before what was open has been ended')
+  }
+}
+
+/** One round trip: the transaction begins, and learns its time and whether the server is the known one. */
+async function begin(
+  { client }: Held,
+  clock: Pick<Clock, 'now'>,
+): Promise<{ readonly now: Instant; readonly timeline: string | null }> {
   const results = (await client.query(
-    `BEGIN; SELECT greatest(holdpoint_now(), ${clock.now()}) AS now`,
+    `BEGIN; SELECT greatest(holdpoint_now(), ${clock.now()}) AS now, new_timeline() AS timeline`,
   )) as unknown as readonly {
-    rows: readonly { now: number }[]
+    rows: readonly { now: number; timeline: string | null }[]
   }[]
-  const now = results[1]?.rows[0]?.now
-  if (now === undefined) throw new Error('the clock has no row')
-  return instant(now)
+  const row = results[1]?.rows[0]
+  if (row === undefined) throw new Error('the clock has no row')
+  return { now: instant(row.now), timeline: row.timeline }
 }
 
 async function rolledBack({ client }: Held): Promise<boolean> {

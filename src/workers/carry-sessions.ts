@@ -38,7 +38,8 @@ export async function carrySessions(core: Core, options: CarryOptions): Promise<
   const { keeper, opened, classifier, catalogue, control } = core
   const { store, vital, clock, wake } = opened
   const replica = createReplica(vital, () => `${hostname()}-${randomUUID()}`)
-  parts.defer(() => replica.stop())
+  // Without a store the others find out by its silence.
+  parts.defer(() => replica.stop().catch((error: unknown) => core.onFault('saying good-bye', error)))
   const app = createGatewayApp({
     ...core,
     store,

@@ -104,6 +104,8 @@ export async function installation(
     readonly server?: string
     /** 0, so in this process, when left out. */
     readonly gatewayWorkers?: number
+    /** Holdpoint's own database, in place of a fresh one of the run's server. */
+    readonly store?: TestDatabase
     /** `warn` when left out. */
     readonly logLevel?: 'trace'
   } = {},
@@ -111,7 +113,7 @@ export async function installation(
   await using parts = new AsyncDisposableStack()
   const dataDir = await mkdtemp(path.join(tmpdir(), 'hp-installation-'))
   parts.defer(() => rm(dataDir, { recursive: true, force: true }))
-  const [store, target] = await Promise.all([testDatabase(), testServer(options.server)])
+  const [store, target] = await Promise.all([options.store ?? testDatabase(), testServer(options.server)])
   parts.defer(() => store.close())
   parts.defer(() => target.close())
   for (const table of options.tables ?? ['CREATE TABLE carts (id int, note text)']) await target.query(table)

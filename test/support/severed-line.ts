@@ -9,11 +9,14 @@ export interface SeveredLine {
   /** The same, and takes nobody until `restore`. */
   down(): void
   restore(): void
+  /** From now on it leads to another server. */
+  lead(to: { readonly host: string; readonly port: number }): void
   close(): Promise<void>
 }
 
 /** Listens on 127.0.0.1 and passes everything on to the server there. */
 export async function severedLine(to: { readonly host: string; readonly port: number }): Promise<SeveredLine> {
+  let target = to
   const sockets = new Set<Socket>()
   const keep = (socket: Socket): Socket => {
     sockets.add(socket)
@@ -24,7 +27,7 @@ export async function severedLine(to: { readonly host: string; readonly port: nu
   let isDown = false
   const server = createServer((near) => {
     if (isDown) return void near.destroy()
-    const far = keep(connect({ host: to.host, port: to.port }))
+    const far = keep(connect({ host: target.host, port: target.port }))
     keep(near).pipe(far).pipe(near)
     near.on('close', () => far.destroy())
     far.on('close', () => near.destroy())
@@ -42,6 +45,9 @@ export async function severedLine(to: { readonly host: string; readonly port: nu
     },
     restore() {
       isDown = false
+    },
+    lead(other) {
+      target = other
     },
     async close() {
       sever()

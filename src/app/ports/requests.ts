@@ -186,6 +186,10 @@ export interface RequestStore {
   /** Declares it dead; false when it has beaten since, or somebody else was first. */
   endSilentReplica(id: string, heartbeatAt: Instant, now: Instant): Promise<boolean>
   endReplica(id: string, now: Instant): Promise<void>
+  /** Every process that lives finds itself declared dead. */
+  endAllReplicas(now: Instant): Promise<void>
+  /** So many numbers of requests, grants and sessions are never given out. */
+  skipNumbers(count: number): Promise<void>
   /** Processes that are not known to be dead, whose last heartbeat is not older. */
   livingReplicas(since: Instant): Promise<readonly (AboutReplica & { readonly id: string })[]>
   openSessionsOfReplica(replica: string, limit: number): Promise<readonly SessionId[]>

@@ -10,7 +10,7 @@ import { createReplica } from './replica.ts'
 export interface Presence {
   /** Those that were heard of in the last seconds, this one included, in the order of their starts. Asked of the store. */
   living(): Promise<readonly AboutReplica[]>
-  /** The others read at once that it is gone. */
+  /** The others read at once that it is gone; when the store is away, they find out by its silence. Never rejects. */
   stop(): Promise<void>
 }
 
@@ -38,7 +38,7 @@ export async function announce(
     living: () => deps.store.requests.livingReplicas(instant(deps.clock.now() - RECENT_MS)),
     async stop() {
       await beating.stop()
-      await replica.stop()
+      await replica.stop().catch((error: unknown) => deps.onFault('saying good-bye', error))
     },
   }
 }
