@@ -10,6 +10,7 @@ import type { Instant, Millis } from '../domain/time.ts'
 import type { NamedVerb } from '../domain/verb.ts'
 import type { ReviewAfterwards } from '../domain/request/divergence.ts'
 import type { Execution } from './ports/requests.ts'
+import type { Delegation } from './ports/waiting.ts'
 import type { RecordedEntry } from './ports/store.ts'
 import type { Refusal } from './refusals.ts'
 import type { Result } from './result.ts'
@@ -309,6 +310,14 @@ export interface App {
   ): WriteResult<RequestView>
   /** Somebody who approved has looked at what was done otherwise than approved, and says so in words. */
   acknowledge(caller: Caller, id: string, input: { readonly words: string }): WriteResult<RequestView>
+  /** Somebody else answers in the caller's place; `requests` that wait for the caller now were handed on. */
+  delegate(
+    caller: Caller,
+    input: { readonly to: string; readonly until: number },
+  ): WriteResult<Omit<Delegation, 'number'> & { readonly requests: number }>
+  endDelegation(caller: Caller): WriteResult<void>
+  /** In force. */
+  listDelegations(caller: Caller): WriteResult<readonly Omit<Delegation, 'number'>[]>
   withdrawRequest(caller: Caller, id: string): WriteResult<RequestView>
   retryRequest(caller: Caller, id: string): WriteResult<RequestView>
   extendGrant(

@@ -26,6 +26,8 @@ export type Opening = Pick<
   | 'rules'
   | 'failures'
   | 'requirements'
+  | 'nudge'
+  | 'escalations'
   | 'recording'
   | 'scope'
   | 'grantAtMost'
@@ -58,6 +60,9 @@ export interface RequestRow {
   readonly ending: Ending | null
   /** Oldest first. */
   readonly reviews: readonly ReviewRow[]
+  /** Those that were taken. */
+  readonly steps: readonly { readonly number: number; readonly done_at: number }[]
+  readonly stand_ins: readonly { readonly person: PrincipalId; readonly for: PrincipalId; readonly until: number }[]
 }
 export interface ReviewRow {
   readonly reviewer: PrincipalId
@@ -65,12 +70,14 @@ export interface ReviewRow {
   readonly digest: Digest
   readonly at: number
   readonly words: string | null
+  readonly stands_for: PrincipalId | null
   readonly at_most: number | null
   readonly rows_at_most: number | null
 }
 
 const readReview = (row: ReviewRow): Review => ({
   by: row.reviewer,
+  ...(row.stands_for === null ? {} : { for: row.stands_for }),
   verdict: row.verdict,
   digest: row.digest,
   at: at(row.at),
@@ -94,6 +101,8 @@ export function readRequest(row: RequestRow): AccessRequest {
     openedAt: at(row.opened_at),
     expiresAt: at(row.expires_at),
     ...opening,
+    ...readWaiting(opening, row),
+    ...(row.stand_ins.length === 0 ? {} : { standIns: row.stand_ins.map((one) => ({ ...one, until: at(one.until) })) }),
     reviews: row.reviews.map(readReview),
   }
   if (row.state === 'pending') return { ...common, state: 'pending' }
@@ -121,19 +130,37 @@ export function readRequest(row: RequestRow): AccessRequest {
   }
 }
 
+/** What was planned when it was opened, and what of it was done. */
+function readWaiting(
+  { nudge, escalations }: Omit<Opening, 'basis'>,
+  { steps }: RequestRow,
+): Pick<RequestCommon, 'nudge' | 'escalations'> {
+  const doneOf = (number: number): { readonly done?: Instant } => {
+    const taken = steps.find((step) => step.number === number)
+    return taken === undefined ? {} : { done: at(taken.done_at) }
+  }
+  return {
+    ...(nudge === undefined ? {} : { nudge: { ...nudge, ...doneOf(0) } }),
+    ...(escalations === undefined ? {} : { escalations: escalations.map((one, i) => ({ ...one, ...doneOf(i + 1) })) }),
+  }
+}
+
 function present<T>(value: T | undefined, id: RequestId): T {
   if (value === undefined) throw new Error(`what is recorded of ${id} is incomplete`)
   return value
 }
 
 export function openingOf(request: AccessRequest, basis: Basis): Opening {
-  const { subject, cause, rules, failures, requirements, recording, scope, grantAtMost, rowCap, reason } = request
+  const { subject, cause, rules, failures, requirements, nudge, escalations, recording } = request
+  const { scope, grantAtMost, rowCap, reason } = request
   return {
     subject,
     cause,
     rules,
     failures,
     requirements,
+    ...(nudge === undefined ? {} : { nudge }),
+    ...(escalations === undefined ? {} : { escalations }),
     recording,
     scope,
     grantAtMost,

@@ -9,9 +9,14 @@ import { endingOf, keyOf, openingOf, readRequest } from './requests-row.ts'
 import type { Big, Opening, RequestRow } from './requests-row.ts'
 
 const REVIEWS = sql`coalesce((SELECT json_agg(json_build_object('reviewer', v.reviewer, 'verdict', v.verdict, 'digest', v.digest,
-  'at', v.at, 'words', v.words, 'at_most', v.at_most, 'rows_at_most', v.rows_at_most) ORDER BY v.at, v.reviewer) FROM review v WHERE v.request = r.number), '[]') AS reviews`
+  'at', v.at, 'words', v.words, 'stands_for', v.stands_for, 'at_most', v.at_most, 'rows_at_most', v.rows_at_most) ORDER BY v.at, v.reviewer) FROM review v WHERE v.request = r.number), '[]') AS reviews`
+const STEPS = sql`coalesce((SELECT json_agg(json_build_object('number', t.number, 'done_at', t.done_at) ORDER BY t.number)
+  FROM request_step t WHERE t.request = r.number AND t.done_at IS NOT NULL), '[]') AS steps`
+const STAND_INS = sql`coalesce((SELECT json_agg(json_build_object('person', s.person, 'for', s.stands_for,
+  'until', least(d.until, d.ended_at)) ORDER BY s.person)
+  FROM stand_in s JOIN delegation d ON d.number = s.delegation WHERE s.request = r.number), '[]') AS stand_ins`
 const COLUMNS = sql`r.number, r.requester, r.sponsor, r.resource, r.verbs, r.digest, r.revision, r.session, r.opened_at,
-  r.expires_at, r.opening, r.state, r.ending, ${REVIEWS}`
+  r.expires_at, r.opening, r.state, r.ending, ${REVIEWS}, ${STEPS}, ${STAND_INS}`
 
 /** The requests' own queries. `db` is a pool or a transaction; see RequestStore for the contract of each. */
 export function requestQueries(db: QueryExecutorProvider) {
@@ -60,9 +65,9 @@ export function requestQueries(db: QueryExecutorProvider) {
       const key = keyOf(request.id, 'HP')
       for (const review of request.reviews) {
         // Reviews never change, so one that is there already is the same one.
-        await sql`INSERT INTO review (request, reviewer, verdict, digest, at, words, at_most, rows_at_most)
+        await sql`INSERT INTO review (request, reviewer, verdict, digest, at, words, at_most, rows_at_most, stands_for)
           SELECT ${key}, ${review.by}, ${review.verdict}, ${review.digest}, ${review.at}, ${review.words ?? null}, ${review.atMost ?? null},
-            ${review.rowsAtMost ?? null}
+            ${review.rowsAtMost ?? null}, ${review.for ?? null}::text
           WHERE NOT EXISTS (SELECT FROM review WHERE request = ${key} AND reviewer = ${review.by})`.execute(db)
       }
       const ending = endingOf(request)

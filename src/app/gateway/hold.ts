@@ -15,7 +15,7 @@ import { after, millis } from '../../domain/time.ts'
 import type { Instant } from '../../domain/time.ts'
 import { VERBS } from '../../domain/verb.ts'
 import type { Verb } from '../../domain/verb.ts'
-import type { GatewayApp, HoldInput, HoldOpened, HoldOutcome } from '../ports/gateway.ts'
+import type { GatewayApp, HoldInput, HoldNews, HoldOpened, HoldOutcome } from '../ports/gateway.ts'
 import type { Tx } from '../ports/store.ts'
 import { endGrant, openRequest, withdrawPending } from '../requests/steps.ts'
 import type { GatewayDeps } from './deps.ts'
@@ -26,17 +26,34 @@ import type { GatewayDeps } from './deps.ts'
  */
 export const hold =
   (deps: GatewayDeps): GatewayApp['hold'] =>
-  (input) =>
-    inPolicy(deps, input, async (tx, snapshot, scope) => {
-      const seen = await lookForGrants(tx, input, snapshot, scope)
-      return seen.opened ?? openHold(deps, tx, input, snapshot, scope, seen)
+  async (input) => {
+    const { seen, held } = await inPolicy(deps, input, async (tx, snapshot, scope) => {
+      const looked = await lookForGrants(tx, input, snapshot, scope)
+      if (looked.opened !== undefined) return { seen: looked, held: undefined }
+      return { seen: looked, held: await openHold(deps, tx, input, snapshot, scope, looked) }
     })
 
 /** Live grants that stand for every requirement; nobody is asked. */
 export const covered =
+    return held ?? (await proven(deps, seen, input))
+  }
   (deps: GatewayDeps): GatewayApp['covered'] =>
-  (input) =>
-    inPolicy(deps, input, async (tx, snapshot, scope) => (await lookForGrants(tx, input, snapshot, scope)).opened)
+  async (input) => {
+    const seen = await inPolicy(deps, input, (tx, snapshot, scope) => lookForGrants(tx, input, snapshot, scope))
+    return seen.opened && (await proven(deps, seen, input))
+  }
+
+/** Grants that stand for people's answers, once the ledger shows that these were given. */
+async function proven(
+  deps: GatewayDeps,
+  { opened, covered: { grants } }: Looked,
+  { session }: Pick<HoldInput, 'session'>,
+): Promise<Extract<HoldOpened, { kind: 'covered' }>> {
+  if (opened === undefined) throw new Error('there are no grants to go by')
+  await grantsCovered(deps, grants)
+  await lendTo(deps, session, opened.role)
+  return opened
+}
 
 const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({
   requester: id,
@@ -205,7 +222,8 @@ const POLL_MS = 1_000
 /** Resolves when the request has ended. Woken by the store, and asking once a second whether it was woken or not. */
 export const outcome =
   (deps: GatewayDeps): GatewayApp['outcome'] =>
-  async (id, signal) => {
+  async (id, signal, news = () => undefined) => {
+    const tell = newsOf(news)
     let woken = (): void => undefined
     const stop = deps.wake.subscribe(`request/${id}`, () => woken())
     const aborted = (): void => woken()
@@ -225,7 +243,14 @@ export const outcome =
         try {
           const request = await deps.store.requests.findRequest(id)
           if (request === undefined) throw new Error(`${id} does not exist`)
-          const ended = outcomeOf(request, deps.clock.now())
+          tell(request)
+          let ended = outcomeOf(request, deps.clock.now())
+          if (ended?.kind === 'approved' && deps.policy()?.resources.get(request.resource)?.access === 'ephemeral') {
+            stopGrant()
+            stopGrant = deps.wake.subscribe(`grant/${ended.grant}`, () => woken())
+            // Its role is being made on the target.
+            if ((await roleReady(deps, ended.grant)) === 'wait') ended = undefined
+          } else if (ended?.kind === 'voided') ended = (await whyNotMade(deps, id)) ?? ended
           if (ended !== undefined) {
             woken()
             return ended
@@ -269,6 +294,32 @@ function outcomeOf(request: AccessRequest, now: Instant): HoldOutcome | undefine
 export const withdraw =
   (deps: GatewayDeps): GatewayApp['withdraw'] =>
   (id: RequestId, why: string) =>
+/** Tells of everybody who was added since the first look, once. */
+function newsOf(news: (news: HoldNews) => void): (request: AccessRequest) => void {
+  const known = new Set<PrincipalId>()
+  const tell = (kind: HoldNews['kind'], people: readonly PrincipalId[]): void => {
+    const to = people.filter((id) => !known.has(id))
+    for (const id of to) known.add(id)
+    if (to.length > 0) news({ kind, to })
+  }
+  return (request) => {
+    for (const { eligible } of request.requirements) for (const id of eligible) known.add(id)
+    if (request.state !== 'pending') return
+    const escalated = (request.escalations ?? []).filter((one) => one.done !== undefined)
+    tell('escalated', [...new Set(escalated.flatMap((one) => one.eligible))])
+    tell('handed_on', request.standIns?.map((one) => one.person) ?? [])
+  }
+}
+
+/** Void because its role could not be made: asking people again would not help. */
+async function whyNotMade(
+  { store }: GatewayDeps,
+  id: RequestId,
+): Promise<Extract<HoldOutcome, { kind: 'failed' }> | undefined> {
+  const [grant] = await store.requests.grantsOf([id])
+  return why === undefined ? undefined : { kind: 'failed', why }
+}
+
     deps.store.transaction(async (tx) => {
       await withdrawPending(tx, id, why)
       const request = await tx.requests.lockRequest(id)

@@ -71,6 +71,12 @@ export type HoldOutcome =
 export type Started =
   | {
       readonly kind: 'go'
+/** Somebody else may answer now, since those who were asked did not, or are away. */
+export interface HoldNews {
+  readonly kind: 'escalated' | 'handed_on'
+  readonly to: readonly PrincipalId[]
+}
+
       readonly grant: GrantId
       readonly expiresAt: Instant
       /** Rows that were agreed: more roll it back. */
@@ -133,8 +139,8 @@ export interface GatewayApp {
   hold(input: HoldInput): Promise<HoldOpened>
   /** The same, asking nobody: undefined when live grants do not meet every requirement. */
   covered(input: HoldInput): Promise<Extract<HoldOpened, { kind: 'covered' }> | undefined>
-  /** Resolves once the request has ended one way or the other. */
-  outcome(request: RequestId, signal: AbortSignal): Promise<HoldOutcome>
+  /** Resolves once the request has ended one way or the other. Tells what happens meanwhile, each thing once. */
+  outcome(request: RequestId, signal: AbortSignal, news?: (news: HoldNews) => void): Promise<HoldOutcome>
   withdraw(request: RequestId, why: string): Promise<void>
   /** Takes the one execution of a `once` grant, or enters a `session` grant; re-decides when the revision moved. `actions` are decided again with `context`. */
   start(request: RequestId, input: { readonly session: SessionId; readonly digest: Digest }): Promise<Started>

@@ -8,6 +8,7 @@ import type { RequestStore, Sight } from './requests.ts'
 import type { SecretStore } from './secrets.ts'
 
 /** Appends to the record. Only inside a transaction: a change of state and its entry stand or fall together. */
+import type { WaitingStore } from './waiting.ts'
 export interface RecordWriter {
   /** The entry's place, for `Ledger.covered` once the transaction has committed. */
   append(entry: Entry): Promise<Position>
@@ -45,6 +46,7 @@ export interface Aggregates {
   readonly requests: RequestStore
   readonly secrets: SecretStore
   readonly ledger: LedgerStore
+  readonly waiting: WaitingStore
 }
 
 export interface Tx extends Aggregates {

@@ -1,5 +1,6 @@
 import { expire } from '../../domain/request/close.ts'
 import { endGrant, settle, voidUnused, withdrawPending } from '../requests/steps.ts'
+import { takeSteps } from '../requests/take-steps.ts'
 import { whyVoid } from '../requests/decide-again.ts'
 import type { PrincipalId, SessionId } from '../../domain/ids.ts'
 import { instant } from '../../domain/time.ts'
@@ -18,6 +19,15 @@ export async function expireRequests({ store, clock }: ReconcilerDeps): Promise<
       const expired = request && expire(request, tx.now)
       if (expired?.ok === true) await settle(tx, expired.value)
     })
+}
+
+/** The job has so long. */
+const STEP_GRACE_MS = 5_000
+
+/** Reminders and escalations whose job did not come: lost, late, or a dead letter. */
+export async function takeOverdueSteps({ store, clock, policy }: ReconcilerDeps): Promise<void> {
+  const before = instant(clock.now() - STEP_GRACE_MS)
+  for (const id of await store.waiting.overdueSteps(before, BATCH)) await takeSteps({ store, policy }, id)
 }
 
 /** Grants whose time is up. */

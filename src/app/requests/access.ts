@@ -1,6 +1,7 @@
 import type { ResourceName } from '../../domain/ids.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import type { ReviewAfterwards } from '../../domain/request/divergence.ts'
+import { askedOf } from '../../domain/request/eligibility.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import type { Caller, TokenScope } from '../app.ts'
 import type { Sight } from '../ports/requests.ts'
@@ -38,7 +39,7 @@ export function standing(caller: Caller, request: AccessRequest, owned: readonly
   return {
     requester: request.requester === id,
     sponsor: request.sponsor === id,
-    asked: kind === 'user' && request.requirements.some((r) => r.eligible.includes(id)),
+    asked: kind === 'user' && askedOf(request).includes(id),
     owner: owned.includes(request.resource),
     admin: roles.includes('admin'),
     auditor: roles.includes('auditor'),

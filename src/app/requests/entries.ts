@@ -3,7 +3,8 @@ import type { PrincipalId } from '../../domain/ids.ts'
 import type { Entry } from '../../domain/ledger/entry.ts'
 import { divergenceWords, rowsTouched } from '../../domain/request/divergence.ts'
 import type { Done, ReviewAfterwards } from '../../domain/request/divergence.ts'
-import type { AccessRequest, Review } from '../../domain/request/request.ts'
+import type { AccessRequest, OpenEscalation, Review } from '../../domain/request/request.ts'
+import type { Delegation } from '../ports/waiting.ts'
 import type { Session } from '../../domain/session/session.ts'
 
 /*
@@ -32,6 +33,7 @@ export const requestOpened = (r: AccessRequest): Entry => ({
     rules: r.rules,
     failures: r.failures.map((f) => ({ rule: f.rule, message: clean(f.message) })),
     requirements: r.requirements.map(({ key, count, distinct, eligible }) => ({ key, count, distinct, eligible })),
+    escalations: r.escalations?.map(({ key, at, eligible }) => ({ key, at, eligible })),
     scope: r.scope,
     rowCap: r.rowCap,
     revision: r.revision,
@@ -49,10 +51,47 @@ export const reviewGiven = (r: AccessRequest, review: Review): Entry => ({
     request: r.id,
     verdict: review.verdict,
     digest: review.digest,
+    for: review.for,
     words: review.words === undefined ? undefined : clean(review.words),
     atMost: review.atMost,
     rowsAtMost: review.rowsAtMost,
   },
+})
+
+/** Those who may answer were reminded: nobody has decided for so long. */
+export const requestNudged = (r: AccessRequest): Entry => ({
+  kind: 'request.nudged',
+  subject: `request/${r.id}`,
+  resource: r.resource,
+  body: { request: r.id, digest: r.digest, openedAt: r.openedAt, expiresAt: r.expiresAt },
+})
+
+/** By the rules that it was opened with, others may answer from now on. */
+export const requestEscalated = (r: AccessRequest, { key, at, eligible }: OpenEscalation): Entry => ({
+  kind: 'request.escalated',
+  subject: `request/${r.id}`,
+  resource: r.resource,
+  body: { request: r.id, digest: r.digest, requirement: key, to: eligible, at, revision: r.revision },
+})
+
+/** Who was asked is away, and somebody else answers in their place. */
+export const requestHandedOn = (r: AccessRequest, of: Delegation): Entry => ({
+  kind: 'request.handed_on',
+  subject: `request/${r.id}`,
+  actor: of.person,
+  resource: r.resource,
+  body: { request: r.id, digest: r.digest, for: of.person, to: of.to, until: of.until },
+})
+
+/** `delegation.made`, `delegation.ended` */
+export const delegationMoved = (
+  person: PrincipalId,
+  moved: { readonly kind: 'made'; readonly to: PrincipalId; readonly until: number } | { readonly kind: 'ended' },
+): Entry => ({
+  kind: `delegation.${moved.kind}`,
+  subject: `account/${person}`,
+  actor: person,
+  body: moved.kind === 'made' ? { person, to: moved.to, until: moved.until } : { person },
 })
 
 /** `request.approved`, `request.denied`, ...: whatever state the request has come to. */
@@ -86,6 +125,7 @@ export const grantMoved = (g: Grant, actor: PrincipalId | undefined, kind = `gra
     rowsAtMost: g.rowsAtMost,
     verbs: g.verbs,
     session: g.session,
+    role: g.role,
     startsAt: g.startsAt,
     expiresAt: g.expiresAt,
     revision: g.revision,

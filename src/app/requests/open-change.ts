@@ -24,7 +24,8 @@ export interface ChangeAsked {
   readonly timeout?: Millis
 }
 
-const WEEK = millis(7 * 86_400_000)
+const DAY = millis(86_400_000)
+const WEEK = millis(7 * DAY)
 const ADMINISTRATOR: Requirement = {
   key: 'role:admin',
   pool: { kind: 'role', role: 'admin' },
@@ -68,5 +69,6 @@ export async function openChange(tx: Tx, caller: Caller, asked: ChangeAsked): Pr
         recording: 'standard',
       },
     },
+    { terms: { nudge: DAY }, staff: asked.staff },
   )
 }

@@ -91,10 +91,12 @@ export async function openWindow(
     if (asked.extends !== undefined && (await tx.requests.pendingExtensionsOf(asked.extends.id)).length > 0)
       return refuse('already_exists', 'an extension of it waits for its reviewers already')
 
-    const request = await openRequest(tx, common(caller, asked, decision, snapshot, tx), {
-      decided: decidedBy(decision, askingAs(caller), snapshot, scope.profile),
-      context,
-    })
+    const request = await openRequest(
+      tx,
+      common(caller, asked, decision, snapshot, tx),
+      { decided: decidedBy(decision, askingAs(caller), snapshot, scope.profile), context },
+      { terms: decision.terms, staff: snapshot },
+    )
     const view = await viewOf(deps, tx, caller, request, tx.now)
     if (view === undefined) throw new Error(`${request.id} cannot be seen by who asked for it`)
     return done(view)

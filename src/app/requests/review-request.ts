@@ -79,7 +79,7 @@ async function giveReview(
   }
 
   let settled = reviewed.value
-  await tx.record.append(reviewGiven(request, given))
+  await tx.record.append(reviewGiven(request, settled.reviews.at(-1) ?? given))
   if (settled.state === 'pending') await tx.requests.moveRequest(settled)
   else {
     await settle(tx, settled, caller.principal.id)
@@ -119,8 +119,8 @@ async function takeEffect(
     case 'statement':
     case 'connect':
     case 'window': {
-      const counted = stillEligible(request.requirements, request, by.staff, by.meddlers)
-      await grantFor(tx, request, counted, actor)
+      const counted = stillEligible(request, by.staff, by.meddlers)
+      await grantFor(tx, request, counted, actor, by.staff.resources.get(request.resource))
       return request
     }
     default:

@@ -5,29 +5,41 @@ import type { GrantId, PrincipalId, RequestId } from '../../domain/ids.ts'
 import type { Basis } from '../../domain/request/basis.ts'
 import { voidRequest, withdraw } from '../../domain/request/close.ts'
 import type { AccessRequest, OpenRequirement, RequestCommon } from '../../domain/request/request.ts'
+import type { HoldTerms } from '../../domain/policy/decision.ts'
+import type { Staff } from '../../domain/request/eligibility.ts'
 import type { Tx } from '../ports/store.ts'
+import { waitingFor } from '../../domain/request/waiting.ts'
 import { grantMoved, requestOpened, requestSettled } from './entries.ts'
 
 /*
  * The changes of state that several use cases make. Each is one step inside somebody's transaction and appends its
+import { beginWaiting } from './waiting.ts'
  * entry there.
  *
  * INVARIANT: rows are locked session first, then request, then grant. A step that went the other way could meet a
  * deadlock; the store would then run the whole transaction again, a second later.
  */
 
-/** A new request under the next number. */
+/** A new request under the next number, with all that it will do while it waits. */
 export async function openRequest(
   tx: Tx,
-  asked: Omit<RequestCommon, 'id' | 'reviews'>,
+  asked: Omit<RequestCommon, 'id' | 'reviews' | 'nudge' | 'escalations' | 'standIns'>,
   basis: Basis,
 ): Promise<AccessRequest> {
-  const request: AccessRequest = { ...asked, id: await tx.requests.nextRequest(), reviews: [], state: 'pending' }
+  const request: AccessRequest = {
+    ...asked,
+    ...waitingFor(by.terms, asked, by.staff),
+    id: await tx.requests.nextRequest(),
+    reviews: [],
+    state: 'pending',
+  }
   await tx.requests.insertRequest(request, basis)
+  by: { readonly terms: Pick<HoldTerms, 'nudge' | 'escalations'>; readonly staff: Staff },
   await tx.record.append(requestOpened(request))
   return request
 }
 
+  await beginWaiting(tx, request, by.staff)
 /** Writes the state that a pure transition made. */
 export async function settle(tx: Tx, request: AccessRequest, actor?: PrincipalId): Promise<AccessRequest> {
   await tx.requests.moveRequest(request)
@@ -58,13 +70,27 @@ export async function grantFor(
   counted: readonly OpenRequirement[],
   actor: PrincipalId,
 ): Promise<Grant> {
-  const active = activate(provision(request, counted))
-  if (!active.ok) throw new Error(`the new grant of ${request.id} could not be made active`)
-  await tx.requests.insertGrant(active.value)
-  await tx.record.append(grantMoved(active.value, actor))
+  const role = await planRole(tx, request, profile)
+  const provisioned = provision(request, counted)
+  const made = role === undefined ? activate(provisioned) : accept({ ...provisioned, role: role.name })
+  if (!made.ok) throw new Error(`the new grant of ${request.id} could not be made active`)
+  const grant = made.value
+  await tx.requests.insertGrant(grant)
+  await tx.record.append(grantMoved(grant, actor))
   const { kind } = request.subject
-  if (kind === 'statement' || kind === 'connect') await tx.requests.insertExecution(request.id, active.value.id)
-  return active.value
+  if (kind === 'statement' || kind === 'connect') await tx.requests.insertExecution(request.id, grant.id)
+  if (role !== undefined && profile !== undefined) {
+    const { resource, id, expiresAt: until } = grant
+    const { target, credential } = profile
+    await tx.roles.insertRole({
+      ...role,
+      grant: id,
+      resource,
+      target: { target, ...(credential === undefined ? {} : { credential }) },
+      until,
+    })
+  }
+  return grant
 }
 
 /** Moves the end of the grant that an approved extension is about. Undefined when that grant is not live any more. */
@@ -102,7 +128,8 @@ export async function endGrant(tx: Tx, id: GrantId, why: EndReason, actor?: Prin
 
 /** What is over by itself leaves its session as it is; otherwise every session that used the grant must be seen gone. */
 async function nothingHangsOn(tx: Tx, grant: Grant): Promise<boolean> {
-  if (grant.state === 'ending' && grant.why === 'completed' && grant.scope === 'once') return true
+  if (grant.role !== undefined && (await tx.roles.roleOf(grant.id))?.state !== 'gone') return false
+  if (leavesSessions(grant)) return true
   const users = await tx.requests.sessionsOfGrant(grant.id)
   return users.every(isGone)
 }

@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { cutSession, listSessions, listStatements } from '../sessions/list-sessions.ts'
 import { acknowledge } from './afterwards.ts'
 import { extendGrant, retryRequest } from './ask-again.ts'
+import { delegate, endDelegation, listDelegations } from './delegations.ts'
 import type { RequestDeps } from './deps.ts'
 import { releaseGrant, revokeGrant, withdrawRequest } from './end-request.ts'
 import { getRequest, inbox, listRequests } from './list-requests.ts'
@@ -16,6 +17,9 @@ type RequestUseCases = Pick<
   | 'inbox'
   | 'review'
   | 'acknowledge'
+  | 'delegate'
+  | 'endDelegation'
+  | 'listDelegations'
   | 'withdrawRequest'
   | 'retryRequest'
   | 'extendGrant'
@@ -34,6 +38,9 @@ export const createRequestUseCases = (deps: RequestDeps): RequestUseCases => ({
   inbox: inbox(deps),
   review: reviewRequest(deps),
   acknowledge: acknowledge(deps),
+  delegate: delegate(deps),
+  endDelegation: endDelegation(deps),
+  listDelegations: listDelegations(deps),
   withdrawRequest: withdrawRequest(deps),
   retryRequest: retryRequest(deps),
   extendGrant: extendGrant(deps),

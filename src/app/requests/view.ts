@@ -64,7 +64,7 @@ export const viewOf = async (
 /** By the people and teams of now, of whom those count who could answer when it was opened. */
 function unanswerableOf(request: AccessRequest, snapshot: Snapshot | undefined): Pick<RequestView, 'unanswerable'> {
   if (request.state !== 'pending' || snapshot === undefined) return {}
-  const requirements = stillEligible(request.requirements, request, snapshot, new Set())
+  const requirements = stillEligible(request, snapshot, new Set())
   const unanswerable = whyUnanswerable(requirements, snapshot)
   return unanswerable === undefined ? {} : { unanswerable }
 }

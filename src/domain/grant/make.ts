@@ -1,5 +1,5 @@
 import type { Grant } from './grant.ts'
-import { longestGrant, reviewedRows } from '../request/request.ts'
+import { approvers, longestGrant, reviewedRows } from '../request/request.ts'
 import type { AccessRequest, OpenRequirement } from '../request/request.ts'
 import type { Scope } from '../policy/decision.ts'
 import { seat } from '../request/quorum.ts'
@@ -22,8 +22,7 @@ export function provision(
   request: Approved,
   counted: readonly OpenRequirement[],
 ): Extract<Grant, { state: 'provisioning' }> {
-  const approvers = request.reviews.filter((r) => r.verdict === 'approve').map((r) => r.by)
-  const { filled } = seat(counted, approvers)
+  const { filled } = seat(counted, approvers(request.reviews))
   const rowsAtMost = reviewedRows(request)
   return {
     state: 'provisioning',

@@ -4,7 +4,10 @@ import type { Report } from './check-set.ts'
 import { ofKind, type Document, type DocumentOf } from './documents.ts'
 import { compileExpression } from './expression.ts'
 import { changesRows } from './row-cap.ts'
-import { readSource, type ReviewSource } from './rule.ts'
+import { readEscalation, readSource, type ReviewSource } from './rule.ts'
+import { readSettings } from './settings.ts'
+import { formatDuration, parseDuration } from '../time.ts'
+import type { Millis } from '../time.ts'
 import type { ResourceBody, RuleBody } from './schema.ts'
 
 interface Known {
@@ -33,11 +36,13 @@ export function checkRules(
     rules: new Map(ofKind(documents, 'Rule').map(({ name, body }) => [name, body])),
     accounts: people === undefined ? undefined : new Map(people.map((person) => [person.id as string, person])),
   }
+  const settings = readSettings(ofKind(documents, 'Settings')[0]?.body)
   for (const rule of ofKind(documents, 'Rule')) {
     checkNamesIn(rule, known, report)
     checkReach(rule, known, report)
     checkWhen(rule, report)
     checkReviews(rule, known, report)
+    checkEscalation(rule, settings.timeout, known, report)
     checkAllow(rule, known, report)
     checkRows(rule, report)
   }
@@ -150,6 +155,25 @@ function checkReviews(rule: Rule, known: Known, report: Report): void {
       `Rule ${rule.name} lets a sponsor alone approve what their agent does on restricted resources.`,
       rule,
     )
+  }
+}
+
+/** What comes after the end never comes. */
+function checkEscalation(rule: Rule, usual: Millis, known: Known, report: Report): void {
+  const { hold } = rule.body
+  if (hold === undefined) return
+  const timeout = (hold.timeout === undefined ? undefined : parseDuration(hold.timeout)) ?? usual
+  const late = (what: string): void =>
+    report(
+      'error',
+      'never_in_time',
+      `Rule ${rule.name} ${what}, and its requests end after ${formatDuration(timeout)}.`,
+      rule,
+    )
+  if (hold.nudge !== undefined && (parseDuration(hold.nudge) ?? 0) >= timeout) late(`reminds after ${hold.nudge}`)
+  for (const { after, source } of hold.escalate === undefined ? [] : readEscalation(hold.escalate)) {
+    if (after >= timeout) late(`escalates after ${formatDuration(after)}`)
+    checkSource(rule, source, known, report)
   }
 }
 

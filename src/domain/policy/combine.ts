@@ -1,5 +1,6 @@
 import type { Cause, Decision } from './decision.ts'
 import { narrowest, shortest } from './decide.ts'
+import { agreedEscalations, orAbsent } from './escalations.ts'
 import { fewest, strictestCap } from './row-cap.ts'
 import { mergeRequirements } from './requirements.ts'
 import type { Millis } from '../time.ts'
@@ -31,12 +32,19 @@ export function combine(decisions: readonly Decision[]): Decision {
   if (holds.length > 0) {
     const terms = holds.map((hold) => hold.terms)
     const rowCap = strictestCap(terms.map((term) => term.rowCap))
+    const nudge = shortest(terms.map((term) => term.nudge))
+    const climbing = holds.map(({ requirements, terms: { escalations = [] } }) => ({
+      keys: new Set(requirements.map((one) => one.key)),
+      escalations,
+    }))
     return {
       outcome: 'hold',
       ...common(holds),
       requirements: mergeRequirements(holds.flatMap((hold) => hold.requirements)),
       terms: {
         timeout: least(terms.map((term) => term.timeout)),
+        ...(nudge === undefined ? {} : { nudge }),
+        ...orAbsent(agreedEscalations(climbing)),
         grantAtMost: least(terms.map((term) => term.grantAtMost)),
         scope: narrowest(terms.map((term) => term.scope)),
         reasonRequired: terms.some((term) => term.reasonRequired),

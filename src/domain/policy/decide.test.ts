@@ -242,7 +242,7 @@ test('holds add up to the shortest time, the narrowest scope, the strictest reco
         rules: ['a', 'b', 'c'],
       },
     ],
-    terms: { timeout: 300_000, grantAtMost: 1_200_000, scope: 'session', reasonRequired: true },
+    terms: { timeout: 300_000, nudge: 300_000, grantAtMost: 1_200_000, scope: 'session', reasonRequired: true },
   })
 })
 

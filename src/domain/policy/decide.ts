@@ -11,6 +11,7 @@ import {
   type Requirement,
   type Scope,
 } from './decision.ts'
+import { agreedEscalations, orAbsent, partOf } from './escalations.ts'
 import { fewest, rowCapOf } from './row-cap.ts'
 import { mergeRequirements, resolveReview, securityRequirement, type Asker } from './requirements.ts'
 import type { AllowEffect, HoldEffect, Rule } from './rule.ts'
@@ -164,7 +165,15 @@ function hold(
   cause: Cause,
   failures: readonly Failure[],
 ): Decision {
-  const wanted = [...extra, ...holds.flatMap((matched) => one.resolve(matched.rule, matched.effect))]
+  const asked = holds.map(({ rule, effect }) => ({ effect, requirements: one.resolve(rule, effect) }))
+  const wanted = [...extra, ...asked.flatMap((matched) => matched.requirements)]
+  // What is in doubt never climbs away from the security team; the default is the settings' own.
+  const parts = [
+    partOf(one.asker, extra, { usual: cause === 'default' ? one.settings.escalate : [] }),
+    ...asked.map(({ effect, requirements }) =>
+      partOf(one.asker, requirements, { own: effect.escalate, usual: one.settings.escalate }),
+    ),
+  ]
   return {
     outcome: 'hold',
     cause,
@@ -172,12 +181,15 @@ function hold(
     failures,
     recording: recordingOf(holds),
     requirements: mergeRequirements(wanted),
-    terms: termsOf(
-      one.settings,
-      action,
-      holds.map((matched) => matched.effect),
-      cause,
-    ),
+    terms: {
+      ...termsOf(
+        one.settings,
+        action,
+        holds.map((matched) => matched.effect),
+        cause,
+      ),
+      ...orAbsent(agreedEscalations(parts)),
+    },
   }
 }
 
@@ -189,6 +201,7 @@ function termsOf(settings: Settings, action: Facts, effects: readonly HoldEffect
   const scope = narrowest([widest, ...effects.flatMap((effect) => effect.scope ?? [])])
   return {
     timeout: shortest(effects.map((effect) => effect.timeout)) ?? settings.timeout,
+    nudge: shortest(effects.map((effect) => effect.nudge)) ?? settings.nudge,
     grantAtMost: shortest(effects.map((effect) => effect.grantAtMost)) ?? settings.grantAtMost[scope],
     scope,
     reasonRequired: effects.some((effect) => effect.reasonRequired),

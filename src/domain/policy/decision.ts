@@ -33,9 +33,21 @@ export interface Requirement {
   readonly climbedFrom?: string
 }
 
+/** People who may answer a requirement besides its own pool, once nobody has answered for so long. */
+export interface Escalation {
+  /** Of the requirement. */
+  readonly key: string
+  readonly after: Millis
+  readonly pool: ReviewerPool
+}
+
 /** Conditions on a hold: the strictest over all matching rules. */
 export interface HoldTerms {
   readonly timeout: Millis
+  /** When those who may answer are reminded. */
+  readonly nudge?: Millis
+  /** What every rule that asks for a requirement agrees to, soonest first. Absent when there is nothing. */
+  readonly escalations?: readonly Escalation[]
   readonly grantAtMost: Millis
   /** The widest scope that policy lets an approval have. */
   readonly scope: Scope

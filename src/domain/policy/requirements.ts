@@ -83,6 +83,9 @@ function poolsOf({ profile, verb, requester }: Asker, source: ReviewSource): rea
   }
 }
 
+/** The pools that an escalation names. One in which nobody may answer adds nobody: it does not climb. */
+export const escalationPools = (asker: Asker, source: ReviewSource): readonly ReviewerPool[] => poolsOf(asker, source)
+
 const nameOf = (source: ReviewSource): string => {
   switch (source.kind) {
     case 'owners':

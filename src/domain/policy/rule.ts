@@ -7,7 +7,7 @@ import type { Recording, Scope } from './decision.ts'
 import type { DocumentOf } from './documents.ts'
 import { compileExpression, type Expression } from './expression.ts'
 import { parseFactor, type CapRule } from './row-cap.ts'
-import type { RuleBody } from './schema.ts'
+import type { EscalationBody, RuleBody } from './schema.ts'
 
 /** Where a review must come from, as written: resolved against one principal, resource and verb in requirements.ts. */
 export type ReviewSource =
@@ -22,10 +22,19 @@ export interface Review {
   readonly distinct: boolean
 }
 
+/** Who else may answer once nobody has for so long, as written. */
+export interface EscalationRule {
+  readonly after: Millis
+  readonly source: ReviewSource
+}
+
 export interface HoldEffect {
   readonly kind: 'hold'
   readonly reviews: readonly Review[]
   readonly timeout?: Millis
+  readonly nudge?: Millis
+  /** Undefined where the rule does not say: then the settings do. */
+  readonly escalate?: readonly EscalationRule[]
   readonly scope?: Scope
   readonly grantAtMost?: Millis
   readonly reasonRequired: boolean
@@ -109,7 +118,7 @@ function expressionOf(text: string, rule: string, known: ExpressionCache | undef
 function readEffect(body: RuleBody): Effect {
   if (body.deny !== undefined) return { kind: 'deny', message: body.deny }
   if (body.hold !== undefined) {
-    const { reviews, timeout, scope, grantAtMost, reason, rowCap } = body.hold
+    const { reviews, timeout, nudge, escalate, scope, grantAtMost, reason, rowCap } = body.hold
     return {
       kind: 'hold',
       reviews: reviews.map((review) => ({
@@ -118,6 +127,8 @@ function readEffect(body: RuleBody): Effect {
         distinct: review.distinct ?? true,
       })),
       ...optional('timeout', timeout),
+      ...optional('nudge', nudge),
+      ...(escalate === undefined ? {} : { escalate: readEscalation(escalate) }),
       ...(scope === undefined ? {} : { scope }),
       ...optional('grantAtMost', grantAtMost),
       reasonRequired: reason === 'required',
@@ -147,6 +158,13 @@ const optional = <K extends string>(key: K, text: string | undefined): Partial<R
   const value = text === undefined ? undefined : parseDuration(text)
   return value === undefined ? {} : ({ [key]: value } as Partial<Record<K, Millis>>)
 }
+
+/** As the schema has checked: one, or a list. */
+export const readEscalation = (escalate: EscalationBody): readonly EscalationRule[] =>
+  [escalate].flat().flatMap(({ after, to }) => {
+    const length = parseDuration(after)
+    return length === undefined ? [] : [{ after: length, source: readSource(to) }]
+  })
 
 /** `owners`, `owners:LAYER`, `team:NAME`, `user:NAME` or `sponsor`, as the schema has checked. */
 export function readSource(from: string): ReviewSource {

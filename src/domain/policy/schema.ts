@@ -109,9 +109,28 @@ const hold = z.strictObject({
   reason: z.literal('required').optional(),
   rowCap: z
     .union([
+const escalation = z.strictObject({
+  after: duration.describe('How long after it was asked.'),
+  to: z
+    .string()
+    .regex(
+      new RegExp(`^(?:owners|owners:${NAME}|team:${NAME}|user:${NAME})$`),
+      'owners, owners:LAYER, team:NAME or user:NAME',
+    ),
+})
+const escalate = z.union([escalation, z.array(escalation).min(1).max(4)])
+
       z.int().min(1).max(MOST_ROWS),
       z
         .string()
+  nudge: duration
+    .optional()
+    .describe('When those who may answer are reminded. The shortest of all matching holds counts.'),
+  escalate: escalate
+    .optional()
+    .describe(
+      'Who else may answer once nobody has for so long. Counts where every rule that asks the same people says so.',
+    ),
         .regex(
           /^[0-9]{1,3}(?:\.[0-9]{1,2})?x$/,
           'a number of rows such as 500, or a multiple of the estimate such as 1.5x',
@@ -191,6 +210,10 @@ const settings = z.strictObject({
 
 export const SCHEMAS = {
   Resource: resource,
+  nudge: duration.optional().describe('When those who may answer are reminded, when no rule says. 5m when left out.'),
+  escalate: escalate
+    .optional()
+    .describe('Who else may answer, and when, where a rule does not say. Nobody when left out.'),
   Rule: rule,
   Team: team,
   Test: test,
@@ -205,6 +228,7 @@ export type SettingsBody = z.infer<typeof settings>
 export interface Bodies {
   readonly Resource: ResourceBody
   readonly Rule: RuleBody
+export type EscalationBody = z.infer<typeof escalate>
   readonly Team: TeamBody
   readonly Test: TestBody
   readonly Settings: SettingsBody

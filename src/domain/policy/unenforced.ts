@@ -22,7 +22,6 @@ const LATER_KEYS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
     'allow.until': 'ending with an incident',
     'allow.rowCap': 'capping the rows of what is allowed without a review',
     'hold.rowsAtMost': 'capping the rows of a held read',
-    'hold.escalate': 'escalation',
     'hold.until': 'ending with an incident',
     'hold.reviews.from=oncall': 'asking who is on call',
     'on.oncall': 'asking who is on call',
@@ -39,7 +38,7 @@ const LATER_KEYS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
     'given.data': 'tags of tables and columns',
     'given.context': 'incidents and freezes',
   },
-  Settings: { mode: 'observe mode', escalate: 'escalation' },
+  Settings: { mode: 'observe mode' },
 }
 
 const LATER_KINDS: Readonly<Record<string, string>> = {

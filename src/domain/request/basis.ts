@@ -15,7 +15,7 @@ export interface Decided {
     readonly distinct: boolean
     readonly eligible: readonly string[]
   }[]
-  readonly terms: HoldTerms
+  readonly terms: Omit<HoldTerms, 'nudge'>
   readonly recording: string
   /** Approved for this server: a profile that points elsewhere needs a new approval. Absent for a change of documents. */
   readonly target?: PostgresTarget
@@ -35,11 +35,13 @@ export function decidedBy(
   profile: Profile | undefined,
 ): Decided {
   const requirements = openRequirements(decision.requirements, asking, staff)
+  // Nobody agreed to anything because they were reminded of it.
+  const { nudge: _, ...terms } = decision.terms
   return {
     requirements: requirements
       .map(({ key, count, distinct, eligible }) => ({ key, count, distinct, eligible }))
       .sort((a, b) => (a.key < b.key ? -1 : 1)),
-    terms: decision.terms,
+    terms,
     recording: decision.recording,
     ...(profile === undefined ? {} : { target: profile.target }),
     ...(profile?.credential === undefined ? {} : { credential: profile.credential }),

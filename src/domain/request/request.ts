@@ -1,6 +1,6 @@
 import type { Action } from '../action.ts'
 import type { Digest, GrantId, PrincipalId, RequestId, ResourceName, Revision, RuleName, SessionId } from '../ids.ts'
-import type { Cause, Failure, Recording, Requirement, Scope } from '../policy/decision.ts'
+import type { Cause, Escalation, Failure, Recording, Requirement, Scope } from '../policy/decision.ts'
 import { fewest } from '../policy/row-cap.ts'
 import type { RowCap } from '../policy/row-cap.ts'
 import type { Instant, Millis } from '../time.ts'
@@ -83,6 +83,8 @@ export type Subject =
 
 export interface Review {
   readonly by: PrincipalId
+  /** In whose place, when somebody had handed theirs on. */
+  readonly for?: PrincipalId
   readonly verdict: 'approve' | 'deny'
   /** The digest that the reviewer was shown. */
   readonly digest: Digest
@@ -94,9 +96,32 @@ export interface Review {
   readonly rowsAtMost?: number
 }
 
+/** Whose place a review fills. */
+export const placeGiven = (review: Review): PrincipalId => review.for ?? review.by
+/** Whose places approvals fill: what a quorum counts. */
+export const approvers = (reviews: readonly Review[]): readonly PrincipalId[] =>
+  reviews.filter((one) => one.verdict === 'approve').map(placeGiven)
+
 /** A requirement as it stood when the request was opened: later edits of teams never add anyone (I3). */
 export interface OpenRequirement extends Requirement {
   readonly eligible: readonly PrincipalId[]
+}
+
+/**
+ * Who else may answer a requirement, by the rules and the teams as they stood when the request was opened: an edit
+ * made later adds nobody (I3). They may from the moment that it was `done`.
+ */
+export interface OpenEscalation extends Pick<Escalation, 'key' | 'pool'> {
+  readonly at: Instant
+  readonly eligible: readonly PrincipalId[]
+  readonly done?: Instant
+}
+
+/** Somebody who may answer in the place of one who was asked, and never besides them. */
+export interface StandIn {
+  readonly person: PrincipalId
+  readonly for: PrincipalId
+  readonly until: Instant
 }
 
 export interface RequestCommon {
@@ -112,6 +137,11 @@ export interface RequestCommon {
   readonly rules: readonly RuleName[]
   readonly failures: readonly Failure[]
   readonly requirements: readonly OpenRequirement[]
+  /** When those who were asked are reminded, and were. */
+  readonly nudge?: { readonly at: Instant; readonly done?: Instant }
+  /** Soonest first. */
+  readonly escalations?: readonly OpenEscalation[]
+  readonly standIns?: readonly StandIn[]
   readonly recording: Recording
   /** The scope and the longest time of the grant that an approval would make. */
   readonly scope: Scope

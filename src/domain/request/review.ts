@@ -2,10 +2,10 @@ import type { GrantId, PrincipalId } from '../ids.ts'
 import { accept, reject } from '../transition.ts'
 import type { Transition } from '../transition.ts'
 import type { Instant } from '../time.ts'
-import { stillEligible } from './eligibility.ts'
+import { placeOf, stillEligible } from './eligibility.ts'
 import type { Staff } from './eligibility.ts'
 import { seat } from './quorum.ts'
-import { longestGrant, whyUncapped } from './request.ts'
+import { approvers, longestGrant, placeGiven, whyUncapped } from './request.ts'
 import type { AccessRequest, Review } from './request.ts'
 
 export type ReviewRefusal =
@@ -42,7 +42,9 @@ export function review(
   if (request.state !== 'pending') return reject('not_pending')
   if (given.digest !== request.digest) return reject('changed')
   const { state: _, ...common } = request
-  const reviews = [...request.reviews, given]
+  const seats = stillEligible(request, world.staff, world.meddlers)
+  const place = placeOf(request, given.by, seats, world)
+  const reviews = [...request.reviews, place === undefined || place === given.by ? given : { ...given, for: place }]
 
   if (given.verdict === 'deny') {
     const words = given.words?.trim()
@@ -54,9 +56,7 @@ export function review(
   const rows = wrongRows(request, given.rowsAtMost)
   if (rows !== undefined) return reject(rows)
 
-  const requirements = stillEligible(request.requirements, request, world.staff, world.meddlers)
-  const approvers = reviews.filter((r) => r.verdict === 'approve').map((r) => r.by)
-  return seat(requirements, approvers).complete
+  return seat(seats, approvers(reviews)).complete
     ? accept({ ...common, reviews, state: 'approved', grant: world.grant, at: world.now })
     : accept({ ...request, reviews })
 }
@@ -82,8 +82,10 @@ export function mayReview(
   if (world.now >= request.expiresAt) return 'expired'
   // A denial takes nothing from anybody that they should have: whoever was asked may give it, meddler or not.
   const meddlers: ReadonlySet<PrincipalId> = verdict === 'approve' ? world.meddlers : new Set()
-  const seats = stillEligible(request.requirements, request, world.staff, meddlers)
-  if (!seats.some((r) => r.eligible.includes(by))) return by === request.sponsor ? 'self_review' : 'not_eligible'
-  if (request.reviews.some((r) => r.by === by)) return 'already_reviewed'
+  const seats = stillEligible(request, world.staff, meddlers)
+  const place = placeOf(request, by, seats, { ...world, meddlers })
+  if (place === undefined) return by === request.sponsor ? 'self_review' : 'not_eligible'
+  // A place is one person's, whoever answers for them.
+  if (request.reviews.some((r) => r.by === by || placeGiven(r) === place)) return 'already_reviewed'
   return undefined
 }

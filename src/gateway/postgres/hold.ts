@@ -6,7 +6,7 @@ import type { RequestId } from '../../domain/ids.ts'
 import type { NamedVerb } from '../../domain/verb.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
-import { deniedBy, failure, heldNotice, notice, roughly, timedOut, withdrawn } from './told.ts'
+import { deniedBy, failure, heldNotice, newsNotice, notice, roughly, timedOut, withdrawn } from './told.ts'
 
 /** What ends a wait from the client's side. */
 export type Interruption = 'cancelled' | 'left' | 'cut'
@@ -86,7 +86,10 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   tell(heldNotice(held, input.decision, { ...ask, expiresAt: held.expiresAt }))
 
   const decided = await attempt(ask, `${held.request}: the decision could not be read`, () =>
-    Promise.race([app.outcome(held.request, wait.signal), wait.happened]),
+    Promise.race([
+      app.outcome(held.request, wait.signal, (news) => tell(newsNotice(held.request, news, ask.snapshot))),
+      wait.happened,
+    ]),
   )
   if (wait.by !== undefined) {
     const why =

@@ -8,7 +8,7 @@ import { requirementWords } from '../../domain/request/requirement-words.ts'
 import type { NamedVerb } from '../../domain/verb.ts'
 import type { Estimate } from '../../domain/action.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
-import type { HoldOpened } from '../../app/ports/gateway.ts'
+import type { HoldNews, HoldOpened } from '../../app/ports/gateway.ts'
 
 /** Every sentence a client of the gateway reads. */
 
@@ -99,6 +99,10 @@ const forTheRun = (of: { readonly run?: readonly NamedVerb[] | undefined; readon
     : of.besidesRun === true
       ? 'For this statement alone: the run does not cover it. '
       : ''
+
+/** J20: while it waits, others are asked. */
+export const newsNotice = (request: string, { kind, to }: HoldNews, snapshot: Snapshot): Told =>
+  notice(`${request} ${kind === 'escalated' ? 'escalated' : 'handed on'} to ${names(to, snapshot)}`)
 
 export const notice = (message: string): Told => ({ severity: 'NOTICE', code: '00000', message })
 
