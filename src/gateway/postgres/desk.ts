@@ -125,16 +125,17 @@ export class Desk {
   run(text: string, cleared: Cleared): Run {
     const { app, session, state } = this.of
     this.judge.ran += 1
+    const most = cleared.decision.outcome === 'allow' ? cleared.decision.rowsAtMost : undefined
+    const cursors = most === undefined ? undefined : this.cursors.of(text, cleared.work)
     const run = new Run(app, { session, number: this.judge.ran, text, ...cleared }, (over, succeeded) => {
       this.runs.delete(over)
+      cursors?.over?.(succeeded)
       if (!succeeded) state.failed()
       if (over.leave !== undefined) this.reviewed.over(over, succeeded)
     })
     this.runs.add(run)
-    const most = cleared.decision.outcome === 'allow' ? cleared.decision.rowsAtMost : undefined
     if (most !== undefined) {
-      const counter = this.cursors.of(text, cleared.work)
-      const limit = new RowLimit(most, counter, () =>
+      const limit = new RowLimit(most, cursors?.counter, () =>
         this.limited((alone) => atLimit(this, run, text, cleared.work, limit, alone)),
       )
       run.gate = limit

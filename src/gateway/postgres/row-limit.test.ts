@@ -116,6 +116,22 @@ describe('rows that a read may return', () => {
     expect(await ask(`${select(6)}; ${select(6)}`)).toBe('T 6D C(SELECT 6) T 4D E(42501) Z(I)')
   })
 
+  it('are counted on over a DECLARE or CLOSE that fails, and however a FETCH is written', async () => {
+    await ask(`DECLARE c CURSOR WITH HOLD FOR ${select(50)}`)
+    expect(await ask('FETCH 6 FROM c')).toBe('T 6D C(FETCH 6) Z(I)')
+    expect(await ask(`DECLARE c CURSOR WITH HOLD FOR ${select(50)}`)).toBe('E(42P03) Z(I)')
+    await ask('BEGIN')
+    await ask('SELECT 1/0')
+    expect(await ask('CLOSE c')).toBe('E(25P02) Z(E)')
+    await ask('ROLLBACK')
+    expect(await ask('FETCH /* more */ 2 FROM c')).toBe('T 2D C(FETCH 2) Z(I)')
+    await ask(`DECLARE /* another */ d CURSOR WITH HOLD FOR ${select(50)}`)
+    expect(await ask('SELECT 1; FETCH 6 FROM c')).toBe('T D C(SELECT 1) T D E(42501) Z(I)')
+    await ask('CLOSE c')
+    await ask(`DECLARE c CURSOR WITH HOLD FOR ${select(50)}`)
+    expect(await ask('FETCH 10 FROM c')).toBe('T 10D C(FETCH 10) Z(I)')
+  })
+
   it('bound what is pipelined one by one', async () => {
     client.send(encodeQuery(select(50)), encodeQuery('SELECT 1'), encodeQuery(select(50)), encodeQuery('SELECT 2'))
     const said = [await client.until('Z'), await client.until('Z'), await client.until('Z'), await client.until('Z')]

@@ -15,35 +15,53 @@ interface Counter {
   used: number
 }
 
-/** `FETCH ... FROM name`, `DECLARE name CURSOR`, `CLOSE name`: plain, or quoted without a quote in it. */
-const LAST_NAME = /(?:^|\s)(?:"([^"]+)"|([a-z_][a-z0-9_$]*))\s*;?\s*$/i
+/** `DECLARE name CURSOR`, `CLOSE name`: plain, or quoted without a quote in it. Undefined where a comment may stand in between. */
 const DECLARED = /^\s*declare\s+(?:"([^"]+)"|([a-z_][a-z0-9_$]*))\s/i
-const nameIn = (found: RegExpExecArray | null): string | undefined => found?.[1] ?? found?.[2]?.toLowerCase()
+const CLOSED = /^\s*close\s+(?:"([^"]+)"|([a-z_][a-z0-9_$]*))\s*;?\s*$/i
+function nameIn(text: string, where: RegExp): string | undefined {
+  const found = /--|\/\*|U&/i.test(text) ? undefined : where.exec(text)
+  return found?.[1] ?? found?.[2]?.toLowerCase()
+}
+
+/** What a run adds to, and has to say once the target has answered it. */
+interface Counted {
+  readonly counter?: Counter
+  readonly over?: (succeeded: boolean) => void
+}
 
 /**
- * The rows that each open cursor has given so far, so that many small FETCHes are one read. Whatever cannot be told
- * apart (a comment, several statements) shares one count until its transaction is over.
+ * The rows that each open cursor has given so far, so that many small FETCHes are one read. A text that fetches from
+ * several has one count for all of them until its transaction is over.
  */
 export class CursorCounts {
   readonly #byName = new Map<string, Counter>()
 
-  /** The count that a text adds to; undefined when it fetches from no cursor. */
-  of(text: string, work: Work): Counter | undefined {
+  of(text: string, work: Work): Counted {
+    if (work.effects.some((effect) => effect.kind === 'resumes')) return { counter: this.#fetched(work) }
     const tags = work.actions[0]?.facts.sql?.statements ?? []
-    if (tags.includes('DECLARE CURSOR')) this.#byName.delete(this.#name(text, DECLARED))
-    if (tags.some((tag) => tag.startsWith('CLOSE'))) this.#byName.delete(this.#name(text, LAST_NAME))
-    if (!tags.includes('FETCH')) return undefined
-    const name = tags.length === 1 ? this.#name(text, LAST_NAME) : ''
-    let counter = this.#byName.get(name)
-    if (counter === undefined) this.#byName.set(name, (counter = { used: 0 }))
-    return counter
+    if (tags.includes('DECLARE CURSOR')) return this.#declared(nameIn(text, DECLARED))
+    const closed = tags[0]?.startsWith('CLOSE') === true ? nameIn(text, CLOSED) : undefined
+    return closed === undefined ? {} : { over: (succeeded) => void (succeeded && this.#byName.delete(closed)) }
   }
   transactionOver(): void {
     if (this.#byName.size > 0) this.#byName.delete('')
   }
 
-  #name(text: string, where: RegExp): string {
-    return /--|\/\*|U&/i.test(text) ? '' : (nameIn(where.exec(text)) ?? '')
+  #fetched({ effects }: Work): Counter {
+    const names = new Set(effects.flatMap((effect) => (effect.kind === 'resumes' ? (effect.name ?? []) : [])))
+    const [name = ''] = names.size === 1 ? names : []
+    let counter = this.#byName.get(name)
+    if (counter === undefined) this.#byName.set(name, (counter = { used: 0 }))
+    return counter
+  }
+
+  /** Another cursor of this name begins anew; where there was none to be made, the old one is still there. */
+  #declared(name: string | undefined): Counted {
+    const before = name === undefined ? undefined : this.#byName.get(name)
+    if (name === undefined || before === undefined) return {}
+    const fresh: Counter = { used: 0 }
+    this.#byName.set(name, fresh)
+    return { over: (succeeded) => void (succeeded || (fresh.used += before.used)) }
   }
 }
 

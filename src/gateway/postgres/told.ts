@@ -67,6 +67,8 @@ export function heldNotice(
     readonly besidesRun?: boolean
     /** The hold is short, because a transaction keeps its locks meanwhile. */
     readonly inTransaction?: boolean
+    /** Why it is asked for was said already. */
+    readonly hasReason: boolean
     readonly timeZone: string
     readonly snapshot: Snapshot
     readonly expiresAt: number
@@ -88,7 +90,7 @@ export function heldNotice(
     detail: `${rows}${forTheRun(of)}Expires ${clock(of.expiresAt, of.timeZone)}${of.inTransaction === true ? ', soon, because the transaction keeps its locks' : ''}.${told}`,
     hint:
       of.kind === 'statement'
-        ? "Ctrl-C withdraws. SET holdpoint.reason = '...' before the statement tells them why."
+        ? `Ctrl-C withdraws.${of.hasReason ? '' : " SET holdpoint.reason = '...' before the statement tells them why."}`
         : 'Closing the client withdraws.',
   }
 }
