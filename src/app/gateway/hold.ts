@@ -26,34 +26,17 @@ import type { GatewayDeps } from './deps.ts'
  */
 export const hold =
   (deps: GatewayDeps): GatewayApp['hold'] =>
-  async (input) => {
-    const { seen, held } = await inPolicy(deps, input, async (tx, snapshot, scope) => {
-      const looked = await lookForGrants(tx, input, snapshot, scope)
-      if (looked.opened !== undefined) return { seen: looked, held: undefined }
-      return { seen: looked, held: await openHold(deps, tx, input, snapshot, scope, looked) }
+  (input) =>
+    inPolicy(deps, input, async (tx, snapshot, scope) => {
+      const seen = await lookForGrants(tx, input, snapshot, scope)
+      return seen.opened ?? openHold(deps, tx, input, snapshot, scope, seen)
     })
 
 /** Live grants that stand for every requirement; nobody is asked. */
 export const covered =
-    return held ?? (await proven(deps, seen, input))
-  }
   (deps: GatewayDeps): GatewayApp['covered'] =>
-  async (input) => {
-    const seen = await inPolicy(deps, input, (tx, snapshot, scope) => lookForGrants(tx, input, snapshot, scope))
-    return seen.opened && (await proven(deps, seen, input))
-  }
-
-/** Grants that stand for people's answers, once the ledger shows that these were given. */
-async function proven(
-  deps: GatewayDeps,
-  { opened, covered: { grants } }: Looked,
-  { session }: Pick<HoldInput, 'session'>,
-): Promise<Extract<HoldOpened, { kind: 'covered' }>> {
-  if (opened === undefined) throw new Error('there are no grants to go by')
-  await grantsCovered(deps, grants)
-  await lendTo(deps, session, opened.role)
-  return opened
-}
+  (input) =>
+    inPolicy(deps, input, async (tx, snapshot, scope) => (await lookForGrants(tx, input, snapshot, scope)).opened)
 
 const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({
   requester: id,
@@ -212,6 +195,7 @@ function verbsByKey(
       verbs.set(key, known)
     }
   }
+    { terms: decision.terms, staff: snapshot },
   return verbs
 }
 
@@ -243,14 +227,7 @@ export const outcome =
         try {
           const request = await deps.store.requests.findRequest(id)
           if (request === undefined) throw new Error(`${id} does not exist`)
-          tell(request)
-          let ended = outcomeOf(request, deps.clock.now())
-          if (ended?.kind === 'approved' && deps.policy()?.resources.get(request.resource)?.access === 'ephemeral') {
-            stopGrant()
-            stopGrant = deps.wake.subscribe(`grant/${ended.grant}`, () => woken())
-            // Its role is being made on the target.
-            if ((await roleReady(deps, ended.grant)) === 'wait') ended = undefined
-          } else if (ended?.kind === 'voided') ended = (await whyNotMade(deps, id)) ?? ended
+          const ended = outcomeOf(request, deps.clock.now())
           if (ended !== undefined) {
             woken()
             return ended
@@ -294,6 +271,13 @@ function outcomeOf(request: AccessRequest, now: Instant): HoldOutcome | undefine
 export const withdraw =
   (deps: GatewayDeps): GatewayApp['withdraw'] =>
   (id: RequestId, why: string) =>
+    deps.store.transaction(async (tx) => {
+      await withdrawPending(tx, id, why)
+      const request = await tx.requests.lockRequest(id)
+      if (request?.state !== 'approved') return
+      const execution = await tx.requests.findExecution(id)
+      if (execution?.state === 'ready') await endGrant(tx, request.grant, 'released')
+    })
 /** Tells of everybody who was added since the first look, once. */
 function newsOf(news: (news: HoldNews) => void): (request: AccessRequest) => void {
   const known = new Set<PrincipalId>()
@@ -317,13 +301,7 @@ async function whyNotMade(
   id: RequestId,
 ): Promise<Extract<HoldOutcome, { kind: 'failed' }> | undefined> {
   const [grant] = await store.requests.grantsOf([id])
+  const why = grant?.role === undefined ? undefined : (await store.roles.roleOf(grant.id))?.why
   return why === undefined ? undefined : { kind: 'failed', why }
 }
 
-    deps.store.transaction(async (tx) => {
-      await withdrawPending(tx, id, why)
-      const request = await tx.requests.lockRequest(id)
-      if (request?.state !== 'approved') return
-      const execution = await tx.requests.findExecution(id)
-      if (execution?.state === 'ready') await endGrant(tx, request.grant, 'released')
-    })

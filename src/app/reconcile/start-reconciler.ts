@@ -4,7 +4,6 @@ import { createBurying } from './bury.ts'
 import { createClearing } from './clear.ts'
 import type { ReconcilerDeps } from './deps.ts'
 import { every } from './every.ts'
-import { createMakingRoles } from '../roles/make-roles.ts'
 import { decideStale, endDisabled, endRevoked, expireGrants, expireRequests, takeOverdueSteps } from './expire.ts'
 
 /** A grant whose removal the target has not confirmed in time. Retried for ever; somebody should look. */
@@ -50,8 +49,8 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
     ['expiring grants', () => expireGrants(deps)],
     ['expiring requests', () => expireRequests(deps)],
     ['deciding again', () => decideStale(deps)],
-    ['what requests do while they wait', () => takeOverdueSteps(deps)],
     ['ending what disabled people had', () => endDisabled(deps)],
+    ['what requests do while they wait', () => takeOverdueSteps(deps)],
     ['ending what lost its token', () => endRevoked(deps)],
     ['burying dead processes', () => burying.pass()],
     ['clearing', () => clearing.pass()],
@@ -116,7 +115,6 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
       await once()
       await clearing.idle()
     },
-      await making.idle()
     status: () => ({ lastPass, overdue }),
     async stop() {
       stopped = true
@@ -127,6 +125,5 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
       cancel?.()
       await clearing.idle()
     },
-      await making.idle()
   }
 }

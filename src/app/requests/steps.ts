@@ -20,7 +20,7 @@ import { beginWaiting } from './waiting.ts'
  * deadlock; the store would then run the whole transaction again, a second later.
  */
 
-/** A new request under the next number, with all that it will do while it waits. */
+/** A new request under the next number. */
 export async function openRequest(
   tx: Tx,
   asked: Omit<RequestCommon, 'id' | 'reviews' | 'nudge' | 'escalations' | 'standIns'>,
@@ -70,27 +70,13 @@ export async function grantFor(
   counted: readonly OpenRequirement[],
   actor: PrincipalId,
 ): Promise<Grant> {
-  const role = await planRole(tx, request, profile)
-  const provisioned = provision(request, counted)
-  const made = role === undefined ? activate(provisioned) : accept({ ...provisioned, role: role.name })
-  if (!made.ok) throw new Error(`the new grant of ${request.id} could not be made active`)
-  const grant = made.value
-  await tx.requests.insertGrant(grant)
-  await tx.record.append(grantMoved(grant, actor))
+  const active = activate(provision(request, counted))
+  if (!active.ok) throw new Error(`the new grant of ${request.id} could not be made active`)
+  await tx.requests.insertGrant(active.value)
+  await tx.record.append(grantMoved(active.value, actor))
   const { kind } = request.subject
-  if (kind === 'statement' || kind === 'connect') await tx.requests.insertExecution(request.id, grant.id)
-  if (role !== undefined && profile !== undefined) {
-    const { resource, id, expiresAt: until } = grant
-    const { target, credential } = profile
-    await tx.roles.insertRole({
-      ...role,
-      grant: id,
-      resource,
-      target: { target, ...(credential === undefined ? {} : { credential }) },
-      until,
-    })
-  }
-  return grant
+  if (kind === 'statement' || kind === 'connect') await tx.requests.insertExecution(request.id, active.value.id)
+  return active.value
 }
 
 /** Moves the end of the grant that an approved extension is about. Undefined when that grant is not live any more. */
@@ -128,8 +114,7 @@ export async function endGrant(tx: Tx, id: GrantId, why: EndReason, actor?: Prin
 
 /** What is over by itself leaves its session as it is; otherwise every session that used the grant must be seen gone. */
 async function nothingHangsOn(tx: Tx, grant: Grant): Promise<boolean> {
-  if (grant.role !== undefined && (await tx.roles.roleOf(grant.id))?.state !== 'gone') return false
-  if (leavesSessions(grant)) return true
+  if (grant.state === 'ending' && grant.why === 'completed' && grant.scope === 'once') return true
   const users = await tx.requests.sessionsOfGrant(grant.id)
   return users.every(isGone)
 }
