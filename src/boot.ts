@@ -25,6 +25,7 @@ import { createLog } from './log.ts'
 import { lockFolder } from './store/embedded/lock.ts'
 import { freePort, startEmbedded } from './store/embedded/start-embedded.ts'
 import { reportStartError } from './start-error.ts'
+import { startLedger } from './start-ledger.ts'
 import { welcome } from './welcome.ts'
 import { carrySessions } from './workers/carry-sessions.ts'
 import { forkWorkers, type Workers } from './workers/start-workers.ts'
@@ -102,6 +103,11 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   parts.defer(() => presence.stop())
   if (gatewayTls?.generated === true) await refuseOtherCertificate(presence, gatewayTls.fingerprint)
 
+  // What proves them: before the rest, and stopped behind it.
+  const ledger = has('worker')
+    ? await startLedger(core, { dataDir, log: (message) => log.warn({ area: 'ledger' }, message) }, parts)
+    : undefined
+
   // What makes things end.
   const reconciler = has('worker')
     ? startReconciler({
@@ -130,6 +136,8 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
           seen('gateway workers', missingWords(gateway)),
         ]
       : []),
+    // Were it not ready, nobody could revoke anything either.
+    seen('ledger', ledger?.failure()),
     seen('removals', overdueWords(reconciler?.status().overdue ?? [], clock.now())),
     seen('statement record', lostWords(gateway?.counts().lost ?? 0)),
   ]

@@ -1,4 +1,6 @@
 import type { CatalogueSource } from './app/ports/catalogue.ts'
+import { createLedger } from './app/ledger/create-ledger.ts'
+import type { Ledger } from './app/ports/ledger.ts'
 import type { TargetControl } from './app/ports/target.ts'
 import type { Timer } from './app/ports/timer.ts'
 import { keepPolicy, type PolicyKeeper } from './app/documents/keeper.ts'
@@ -22,6 +24,8 @@ export interface Core {
   readonly catalogue: CatalogueSource
   readonly readCredential: ReturnType<typeof createCredentialReader>
   readonly timer: Timer
+  /** What effects wait for. */
+  readonly ledger: Ledger
   readonly onFault: (what: string, error: unknown) => void
 }
 
@@ -35,6 +39,11 @@ export async function openCore(
   const opened = await openStore(options.databaseUrl, says('store'), options.connections)
   parts.defer(() => opened.close())
   const { store, vital, wake } = opened
+  const timer = { after }
+  const onFault = (what: string, err: unknown): void => log.error({ err }, `failed: ${what}`)
+  const tell = (subjects: Iterable<string>): void => wake.tell(subjects)
+  const ledger = createLedger({ store: vital.ledger, wake, tell, timer, onFault })
+  parts.defer(() => ledger.close())
   const sealer = await openKeyring(options.dataDir, process.env, store.secrets)
   const keeper = await keepPolicy({ store: vital, wake, monotonic: () => performance.now(), log: says('policy') })
   parts.defer(() => keeper.stop())
@@ -52,8 +61,9 @@ export async function openCore(
     control,
     catalogue,
     readCredential: createCredentialReader({ store, sealer, env: process.env, dataDir: options.dataDir }),
-    timer: { after },
-    onFault: (what, err) => log.error({ err }, `failed: ${what}`),
+    timer,
+    ledger,
+    onFault,
   }
 }
 

@@ -10,7 +10,7 @@ import type { Executor } from './database.ts'
 
 type TreeQueries = Pick<
   LedgerStore,
-  'look' | 'giveLeaves' | 'extend' | 'coveredOf' | 'uncoveredAbout' | 'letGo' | 'waiting'
+  'lock' | 'look' | 'giveLeaves' | 'extend' | 'coveredOf' | 'uncoveredAbout' | 'letGo' | 'waiting'
 >
 
 interface LookRow {
@@ -24,6 +24,9 @@ interface LookRow {
 
 /** The queue, and the tree that it goes into. */
 export const treeQueries = (executor: Executor): TreeQueries => ({
+  async lock() {
+    await sql`SELECT FROM ledger_head FOR UPDATE`.execute(executor)
+  },
   async look(limit) {
     // One statement, so one snapshot: what it shows as queued is not in the tree of `size`.
     const { rows } = await sql<LookRow>`SELECT head.size, head.root, head.sequencer, queue.seq, record.leaf,

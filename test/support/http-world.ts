@@ -17,6 +17,7 @@ import type { TestGround } from './app.ts'
 import { accepted, ADDRESS, PASSWORD, testGround } from './app.ts'
 import type { TestHttp } from './http.ts'
 import { startHttp } from './http.ts'
+import { signedAtOnce } from './signed-at-once.ts'
 
 /**
  * The shop belongs to Mia, and Dev's team is asked as well; the other resource belongs to Lee and is nobody else's
@@ -125,6 +126,7 @@ export async function httpWorld(): Promise<HttpWorld> {
     store,
     clock,
     wake,
+    ledger: signedAtOnce,
     replica,
     timer: {
       after(ms, run) {

@@ -29,6 +29,7 @@ import { openStore } from '../../src/store/open-store.ts'
 import { testDatabase } from './database.ts'
 import { severedLine } from './severed-line.ts'
 import type { SeveredLine } from './severed-line.ts'
+import { signedAtOnce } from './signed-at-once.ts'
 
 /*
  * The requests' part of the application on a real store and real policy, with two processes' worth of gateways and
@@ -204,7 +205,7 @@ export async function requestsWorld(): Promise<RequestsWorld> {
       const replica = createReplica(store, () => randomUUID())
       const verifiers = () => Promise.reject(new Error('nobody signs in here'))
       const shared = { store, clock, wake, timer, policy, refreshPolicy, readCredential, replica, onFault }
-      const gateway = createGatewayApp({ ...shared, verifiers, baseUrl })
+      const gateway = createGatewayApp({ ...shared, ledger: signedAtOnce, verifiers, baseUrl })
       const say = (message: string): void => void faults.push(message)
       const target = targetControl(database.url)
       const heartbeat = await startHeartbeat({ ...shared, cuts: gateway.cuts })

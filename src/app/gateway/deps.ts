@@ -1,5 +1,6 @@
 import type { CredentialSource } from '../../domain/profile/profile.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Ledger } from '../ports/ledger.ts'
 import type { GatewayVerifiers } from '../ports/gateway.ts'
 import type { Store } from '../ports/store.ts'
 import type { Timer } from '../ports/timer.ts'
@@ -14,6 +15,8 @@ export interface GatewayDeps extends PolicyDeps {
   readonly vital?: Store
   readonly clock: Clock
   readonly wake: Wake
+  /** What an effect waits for. */
+  readonly ledger: Ledger
   readonly timer: Timer
   readonly verifiers: (user: string) => Promise<GatewayVerifiers>
   /** The password from wherever the profile says; a refusal in words, never with the value. */

@@ -1,6 +1,7 @@
 import type { Action, Context } from '../../domain/action.ts'
 import { cover } from '../../domain/grant/cover.ts'
 import type { Covered, Need } from '../../domain/grant/cover.ts'
+import type { Grant } from '../../domain/grant/grant.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
 import type { PrincipalId, RequestId } from '../../domain/ids.ts'
 import { changesRows, fewest, strictestCap } from '../../domain/policy/row-cap.ts'
@@ -19,24 +20,43 @@ import type { GatewayApp, HoldInput, HoldNews, HoldOpened, HoldOutcome } from '.
 import type { Tx } from '../ports/store.ts'
 import { endGrant, openRequest, withdrawPending } from '../requests/steps.ts'
 import type { GatewayDeps } from './deps.ts'
+import { grantsCovered } from './grants-covered.ts'
+import { lendTo, roleReady } from './roles.ts'
 
 /**
  * Hold an action: look for live grants that meet its requirements, and ask people for the rest, in one transaction.
- * @throws when policy or the session is in doubt; the gateway then refuses.
+ * @throws when policy, the session or the ledger is in doubt; the gateway then refuses.
  */
 export const hold =
   (deps: GatewayDeps): GatewayApp['hold'] =>
-  (input) =>
-    inPolicy(deps, input, async (tx, snapshot, scope) => {
-      const seen = await lookForGrants(tx, input, snapshot, scope)
-      return seen.opened ?? openHold(deps, tx, input, snapshot, scope, seen)
+  async (input) => {
+    const { seen, held } = await inPolicy(deps, input, async (tx, snapshot, scope) => {
+      const looked = await lookForGrants(tx, input, snapshot, scope)
+      if (looked.opened !== undefined) return { seen: looked, held: undefined }
+      return { seen: looked, held: await openHold(deps, tx, input, snapshot, scope, looked) }
     })
+    return held ?? (await proven(deps, seen, input))
+  }
 
 /** Live grants that stand for every requirement; nobody is asked. */
 export const covered =
   (deps: GatewayDeps): GatewayApp['covered'] =>
-  (input) =>
-    inPolicy(deps, input, async (tx, snapshot, scope) => (await lookForGrants(tx, input, snapshot, scope)).opened)
+  async (input) => {
+    const seen = await inPolicy(deps, input, (tx, snapshot, scope) => lookForGrants(tx, input, snapshot, scope))
+    return seen.opened && (await proven(deps, seen, input))
+  }
+
+/** Grants that stand for people's answers, once the ledger shows that these were given. */
+async function proven(
+  deps: GatewayDeps,
+  { opened, covered: { grants } }: Looked,
+  { session }: Pick<HoldInput, 'session'>,
+): Promise<Extract<HoldOpened, { kind: 'covered' }>> {
+  if (opened === undefined) throw new Error('there are no grants to go by')
+  await grantsCovered(deps, grants)
+  await lendTo(deps, session, opened.role)
+  return opened
+}
 
 const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({
   requester: id,
@@ -102,7 +122,10 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
       : decision.terms.rowCap?.needsNumber !== true || g.rowsAtMost !== undefined,
   )
   const acting = { principal: principal.id, resource, session: input.session, scope: decision.terms.scope, now: tx.now }
-  const covered = cover(needs, live, acting)
+  const usable = cover(needs, live, acting)
+  const role = roleFor(usable, verbsOf(actions))
+  // Each of several roles could do a part of it, and a statement runs as one.
+  const covered = role === 'none' ? cover(needs, [], acting) : usable
   const rowsAtMost = fewest(covered.grants.map((g) => g.rowsAtMost))
   const [first] = covered.grants
   if (first !== undefined && covered.remaining.length === 0) {
@@ -113,11 +136,27 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
       grant: soonest.id,
       request: soonest.request,
       expiresAt: soonest.expiresAt,
+      ...(role === undefined || role === 'none' ? {} : { role }),
       ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
     }
     return { opened, covered, context, rowsAtMost }
   }
   return { covered, context, rowsAtMost }
+}
+
+/** The role that can do all of it; undefined where the grants have none of their own. */
+function roleFor({ grants }: Covered, verbs: readonly Verb[]): string | 'none' | undefined {
+  if (grants.every(({ role }) => role === undefined)) return undefined
+  const onRows: ReadonlySet<Verb> = new Set<Verb>(['read', 'export', 'write', 'delete'])
+  const can = (grant: Grant): boolean =>
+    verbs.every(
+      (verb) =>
+        verb === 'connect' ||
+        grant.verbs.includes(verb) ||
+        // Each of these comes with reading.
+        (verb === 'read' && grant.verbs.some((one) => onRows.has(one))),
+    )
+  return grants.find((grant) => grant.role !== undefined && can(grant))?.role ?? 'none'
 }
 
 async function openHold(
@@ -156,6 +195,7 @@ async function openHold(
       expiresAt: after(tx.now, millis(Math.max(1, wait))),
     },
     { decided: decidedBy(decision, asking, snapshot, scope.profile), context },
+    { terms: decision.terms, staff: snapshot },
   )
   // What windows met is used as much as the approval to come: its end ends this, too.
   for (const grant of covered.grants) await tx.requests.enterGrant(input.session, grant.id)
@@ -195,7 +235,6 @@ function verbsByKey(
       verbs.set(key, known)
     }
   }
-    { terms: decision.terms, staff: snapshot },
   return verbs
 }
 
@@ -210,6 +249,7 @@ export const outcome =
     const tell = newsOf(news)
     let woken = (): void => undefined
     const stop = deps.wake.subscribe(`request/${id}`, () => woken())
+    let stopGrant = (): void => undefined
     const aborted = (): void => woken()
     signal.addEventListener('abort', aborted)
     let failing = 0
@@ -227,7 +267,14 @@ export const outcome =
         try {
           const request = await deps.store.requests.findRequest(id)
           if (request === undefined) throw new Error(`${id} does not exist`)
-          const ended = outcomeOf(request, deps.clock.now())
+          tell(request)
+          let ended = outcomeOf(request, deps.clock.now())
+          if (ended?.kind === 'approved' && deps.policy()?.resources.get(request.resource)?.access === 'ephemeral') {
+            stopGrant()
+            stopGrant = deps.wake.subscribe(`grant/${ended.grant}`, () => woken())
+            // Its role is being made on the target.
+            if ((await roleReady(deps, ended.grant)) === 'wait') ended = undefined
+          } else if (ended?.kind === 'voided') ended = (await whyNotMade(deps, id)) ?? ended
           if (ended !== undefined) {
             woken()
             return ended
@@ -242,9 +289,37 @@ export const outcome =
       }
     } finally {
       stop()
+      stopGrant()
       signal.removeEventListener('abort', aborted)
     }
   }
+
+/** Tells of everybody who was added since the first look, once. */
+function newsOf(news: (news: HoldNews) => void): (request: AccessRequest) => void {
+  const known = new Set<PrincipalId>()
+  const tell = (kind: HoldNews['kind'], people: readonly PrincipalId[]): void => {
+    const to = people.filter((id) => !known.has(id))
+    for (const id of to) known.add(id)
+    if (to.length > 0) news({ kind, to })
+  }
+  return (request) => {
+    for (const { eligible } of request.requirements) for (const id of eligible) known.add(id)
+    if (request.state !== 'pending') return
+    const escalated = (request.escalations ?? []).filter((one) => one.done !== undefined)
+    tell('escalated', [...new Set(escalated.flatMap((one) => one.eligible))])
+    tell('handed_on', request.standIns?.map((one) => one.person) ?? [])
+  }
+}
+
+/** Void because its role could not be made: asking people again would not help. */
+async function whyNotMade(
+  { store }: GatewayDeps,
+  id: RequestId,
+): Promise<Extract<HoldOutcome, { kind: 'failed' }> | undefined> {
+  const [grant] = await store.requests.grantsOf([id])
+  const why = grant?.role === undefined ? undefined : (await store.roles.roleOf(grant.id))?.why
+  return why === undefined ? undefined : { kind: 'failed', why }
+}
 
 function outcomeOf(request: AccessRequest, now: Instant): HoldOutcome | undefined {
   switch (request.state) {
@@ -278,30 +353,3 @@ export const withdraw =
       const execution = await tx.requests.findExecution(id)
       if (execution?.state === 'ready') await endGrant(tx, request.grant, 'released')
     })
-/** Tells of everybody who was added since the first look, once. */
-function newsOf(news: (news: HoldNews) => void): (request: AccessRequest) => void {
-  const known = new Set<PrincipalId>()
-  const tell = (kind: HoldNews['kind'], people: readonly PrincipalId[]): void => {
-    const to = people.filter((id) => !known.has(id))
-    for (const id of to) known.add(id)
-    if (to.length > 0) news({ kind, to })
-  }
-  return (request) => {
-    for (const { eligible } of request.requirements) for (const id of eligible) known.add(id)
-    if (request.state !== 'pending') return
-    const escalated = (request.escalations ?? []).filter((one) => one.done !== undefined)
-    tell('escalated', [...new Set(escalated.flatMap((one) => one.eligible))])
-    tell('handed_on', request.standIns?.map((one) => one.person) ?? [])
-  }
-}
-
-/** Void because its role could not be made: asking people again would not help. */
-async function whyNotMade(
-  { store }: GatewayDeps,
-  id: RequestId,
-): Promise<Extract<HoldOutcome, { kind: 'failed' }> | undefined> {
-  const [grant] = await store.requests.grantsOf([id])
-  const why = grant?.role === undefined ? undefined : (await store.roles.roleOf(grant.id))?.why
-  return why === undefined ? undefined : { kind: 'failed', why }
-}
-

@@ -11,9 +11,10 @@ import { giveUp } from './start.ts'
 import type { Turnstile } from './turnstile.ts'
 
 /**
- * The `connect` decision and the session, in one transaction, before anything reaches the target.
- * @param mine gets the session before the store does, and loses it again when the store did not answer: whether it was
- * written is not known then, and whoever finds it there ends it (`Cuts.endStrays`).
+ * The `connect` decision and the session, in one transaction and covered by a checkpoint, before anything reaches the
+ * target.
+ * @param mine gets the session before the store does, and loses it again when store or ledger did not answer: whether it
+ * was written may not be known then, and whoever finds it there ends it (`Cuts.endStrays`).
  */
 export const openSession =
   (deps: GatewayDeps, mine: Set<SessionId>, turn: Turnstile): GatewayApp['openSession'] =>
@@ -22,8 +23,8 @@ export const openSession =
     if (profile === undefined) throw new Error(`the profile of ${input.resource} cannot be told`)
     const replica = deps.replica.id()
     const id = await turn(() => deps.store.requests.nextSession())
+    const { decision } = input
     const open = async (tx: Tx) => {
-      const { decision } = input
       const atMost = decision.outcome === 'allow' ? decision.sessionAtMost : undefined
       const session: Session = {
         id,
@@ -41,7 +42,7 @@ export const openSession =
         ...(profile.credential === undefined ? {} : { credential: profile.credential }),
       }
       await tx.requests.insertSession(session, { token: input.token, replica, target })
-      await tx.record.append(
+      const position = await tx.record.append(
         sessionMoved(session, {
           token: input.token,
           decision: decision.outcome,
@@ -50,11 +51,18 @@ export const openSession =
           revision: input.revision,
         }),
       )
-      return { session: session.id, ...(session.expiresAt === undefined ? {} : { expiresAt: session.expiresAt }) }
+      const opened = {
+        session: session.id,
+        ...(session.expiresAt === undefined ? {} : { expiresAt: session.expiresAt }),
+      }
+      return { opened, position }
     }
     mine.add(id)
     try {
-      return await turn(() => deps.store.transaction(open))
+      const { opened, position } = await turn(() => deps.store.transaction(open))
+      // A session that is held waits at its start, and one that is denied reaches nothing.
+      if (decision.outcome === 'allow') await deps.ledger.covered(position)
+      return opened
     } catch (error) {
       mine.delete(id)
       throw error

@@ -1,32 +1,36 @@
-import type { EndReason } from '../../domain/grant/grant.ts'
+import type { EndReason, Grant } from '../../domain/grant/grant.ts'
 import type { GrantId, RequestId } from '../../domain/ids.ts'
 import { agreedRows, whyUncapped } from '../../domain/request/request.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import { askAfterwards } from '../requests/afterwards.ts'
 import type { Confirmed, GatewayApp, Started } from '../ports/gateway.ts'
+import type { Position } from '../ports/ledger.ts'
 import type { Tx } from '../ports/store.ts'
 import { whyVoid } from '../requests/decide-again.ts'
 import { executionMoved } from '../requests/entries.ts'
 import { withPolicy } from '../requests/with-policy.ts'
 import { endGrant, voidUnused } from '../requests/steps.ts'
+import { grantsCovered } from './grants-covered.ts'
 import type { GatewayDeps } from './deps.ts'
+import { lendTo } from './roles.ts'
 
 /**
  * The last look before the bytes go. Everything that could have changed since the approval is checked, and the one
  * execution taken, in one transaction: if it commits, the bytes may go once; if the process dies before they went, the
- * execution stays `started` and the reconciler makes it `unknown` (I5).
- * @throws when policy or the session is in doubt, and for a second start of the same request.
+ * execution stays `started` and the reconciler makes it `unknown` (I5). Then it waits until a signed checkpoint covers it
+ * all (I4); what has not ended by its own by then is cut by the gateway as ever.
+ * @throws when policy, the session or the ledger is in doubt, and for a second start of the same request.
  */
 export const start =
   (deps: GatewayDeps): GatewayApp['start'] =>
   async (id, input) => {
-    const started = await withPolicy(deps, async (tx, snapshot): Promise<Started> => {
+    const started = await withPolicy(deps, async (tx, snapshot): Promise<ToProve> => {
       const record = await tx.requests.lockSession(input.session)
       if (record?.session.state !== 'open') throw new Error(`session ${input.session} is not open`)
       const request = await tx.requests.lockRequest(id)
       if (request === undefined) throw new Error(`${id} does not exist`)
-      if (request.state === 'voided') return { kind: 'voided', why: request.why }
-      if (request.state !== 'approved') return { kind: 'voided', why: `${id} is ${request.state}` }
+      if (request.state === 'voided') return { answer: { kind: 'voided', why: request.why } }
+      if (request.state !== 'approved') return { answer: { kind: 'voided', why: `${id} is ${request.state}` } }
       if (record.session.principal !== request.requester) throw new Error(`${id} is somebody else's`)
 
       const { kind } = request.subject
@@ -45,34 +49,48 @@ export const start =
               : undefined
       if (why !== undefined) {
         await voidUnused(tx, request, why)
-        return { kind: 'voided', why }
+        return { answer: { kind: 'voided', why } }
       }
       const grant = await tx.requests.lockGrant(request.grant)
       if (grant?.state !== 'active' || tx.now >= grant.expiresAt)
-        return { kind: 'voided', why: 'the time that was approved was up before it started' }
+        return { answer: { kind: 'voided', why: 'the time that was approved was up before it started' } }
       if (!(await tx.requests.startExecution(id, input.session, tx.now))) throw new Error(`${id} was started before`)
       await tx.requests.enterGrant(input.session, grant.id)
       if (kind === 'connect') await tx.requests.boundSession(input.session, grant.expiresAt)
-      await tx.record.append(executionMoved(request, 'started'))
+      const position = await tx.record.append(executionMoved(request, 'started'))
       // Where no number can hold, those who approved were told so.
       const rowCap = whyUncapped(request.subject) === undefined ? agreedRows(request) : undefined
-      return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt, ...(rowCap === undefined ? {} : { rowCap }) }
+      const go = { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt, ...roleOf(grant) } as const
+      return { answer: { ...go, ...(rowCap === undefined ? {} : { rowCap }) }, position }
     })
     if (started === undefined) throw new Error('the policy in force cannot be told')
-    return started.value
+    const { answer, position, entered } = started.value
+    if (position !== undefined) await deps.ledger.covered(position)
+    if (entered !== undefined) await grantsCovered(deps, [entered])
+    if (answer.kind === 'go') await lendTo(deps, input.session, answer.role)
+    return answer
   }
+
+const roleOf = ({ role }: Grant) => (role === undefined ? {} : { role })
+
+/** What must be in the ledger before the answer may be acted upon. */
+interface ToProve {
+  readonly answer: Started
+  readonly position?: Position
+  readonly entered?: Grant
+}
 
 /** A window is entered as often as wanted, while it lives and by its holder; the answer says how long that is by now. */
 async function enterAgain(
   tx: Tx,
   request: Extract<AccessRequest, { state: 'approved' }>,
   session: Parameters<Tx['requests']['enterGrant']>[0],
-): Promise<Started> {
+): Promise<ToProve> {
   const grant = await tx.requests.lockGrant(request.grant)
   if (grant?.state !== 'active' || tx.now >= grant.expiresAt || grant.scope === 'once')
-    return { kind: 'voided', why: `${request.id} has ended` }
+    return { answer: { kind: 'voided', why: `${request.id} has ended` } }
   await tx.requests.enterGrant(session, grant.id)
-  return { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt }
+  return { answer: { kind: 'go', grant: grant.id, expiresAt: grant.expiresAt, ...roleOf(grant) }, entered: grant }
 }
 
 /**

@@ -116,6 +116,8 @@ export interface LedgerStore {
   coveredOf(positions: readonly Position[]): Promise<readonly Position[]>
   /** The newest entry about each of these that no checkpoint covers. */
   uncoveredAbout(subjects: readonly string[]): Promise<readonly Position[]>
+  /** Until the end of the transaction nobody extends the tree, and nobody else registers a key. */
+  lock(): Promise<void>
   /** Nobody in particular goes on with the sequencing. */
   letGo(sequencer: string): Promise<void>
   /** Note verifier keys, oldest first. */

@@ -4,6 +4,7 @@ import type { Sight } from '../ports/requests.ts'
 import type { RecordedEntry, RecordFilter } from '../ports/store.ts'
 import { ownedBy, sightOf } from '../requests/access.ts'
 import { done, refuse } from '../result.ts'
+import { CHECKPOINT, WANTED } from '../ledger/subjects.ts'
 import type { RecordDeps } from './deps.ts'
 
 const USUAL = 100
@@ -89,7 +90,9 @@ export async function* followEntries(
   let cursor = cursors.read(after)
   if (cursor === undefined) throw new RangeError('not a cursor of this list')
   const bell = ring(signal)
-  const stop = deps.wake.subscribe('', bell.ring)
+  const stop = deps.wake.subscribe('', (subject) => {
+    if (subject !== WANTED && subject !== CHECKPOINT) bell.ring()
+  })
   try {
     while (!signal.aborted) {
       bell.reset()
