@@ -12,16 +12,16 @@ import { peopleStore } from './people.ts'
 import { recordReader, recordWriter } from './record.ts'
 import { createRequestStore } from './requests-store.ts'
 import { secretStore } from './secrets.ts'
+import { waitingStore } from './waiting.ts'
 
 /** One object an aggregate, on the pool or in a transaction. A new aggregate adds its line here. */
-import { waitingStore } from './waiting.ts'
 const aggregates = (executor: Executor): Aggregates => ({
   people: peopleStore(executor),
   secrets: secretStore(executor),
   requests: createRequestStore(executor),
+  waiting: waitingStore(executor),
   documents: documentStore(executor),
   ledger: ledgerStore(executor),
-  waiting: waitingStore(executor),
 })
 
 /** Attempts at one transaction before a conflict with others becomes a fault. */

@@ -67,16 +67,16 @@ export type HoldOutcome =
   /** Policy, profile or team changed so that the decision differs: decide again, and hold anew in place if it says so. */
   | { readonly kind: 'voided'; readonly why: string }
 
-/** The last look before the bytes go: everything that could have changed is checked in one transaction. */
-export type Started =
-  | {
-      readonly kind: 'go'
 /** Somebody else may answer now, since those who were asked did not, or are away. */
 export interface HoldNews {
   readonly kind: 'escalated' | 'handed_on'
   readonly to: readonly PrincipalId[]
 }
 
+/** The last look before the bytes go: everything that could have changed is checked in one transaction. */
+export type Started =
+  | {
+      readonly kind: 'go'
       readonly grant: GrantId
       readonly expiresAt: Instant
       /** Rows that were agreed: more roll it back. */

@@ -6,9 +6,9 @@ import type { JobQueue } from './jobs.ts'
 import type { PeopleStore } from './people.ts'
 import type { RequestStore, Sight } from './requests.ts'
 import type { SecretStore } from './secrets.ts'
+import type { WaitingStore } from './waiting.ts'
 
 /** Appends to the record. Only inside a transaction: a change of state and its entry stand or fall together. */
-import type { WaitingStore } from './waiting.ts'
 export interface RecordWriter {
   /** The entry's place, for `Ledger.covered` once the transaction has committed. */
   append(entry: Entry): Promise<Position>
@@ -44,9 +44,9 @@ export interface Aggregates {
   readonly people: PeopleStore
   readonly documents: DocumentStore
   readonly requests: RequestStore
+  readonly waiting: WaitingStore
   readonly secrets: SecretStore
   readonly ledger: LedgerStore
-  readonly waiting: WaitingStore
 }
 
 export interface Tx extends Aggregates {

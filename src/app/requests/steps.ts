@@ -4,16 +4,16 @@ import type { EndReason, Grant } from '../../domain/grant/grant.ts'
 import type { GrantId, PrincipalId, RequestId } from '../../domain/ids.ts'
 import type { Basis } from '../../domain/request/basis.ts'
 import { voidRequest, withdraw } from '../../domain/request/close.ts'
-import type { AccessRequest, OpenRequirement, RequestCommon } from '../../domain/request/request.ts'
 import type { HoldTerms } from '../../domain/policy/decision.ts'
 import type { Staff } from '../../domain/request/eligibility.ts'
-import type { Tx } from '../ports/store.ts'
+import type { AccessRequest, OpenRequirement, RequestCommon } from '../../domain/request/request.ts'
 import { waitingFor } from '../../domain/request/waiting.ts'
+import type { Tx } from '../ports/store.ts'
 import { grantMoved, requestOpened, requestSettled } from './entries.ts'
+import { beginWaiting } from './waiting.ts'
 
 /*
  * The changes of state that several use cases make. Each is one step inside somebody's transaction and appends its
-import { beginWaiting } from './waiting.ts'
  * entry there.
  *
  * INVARIANT: rows are locked session first, then request, then grant. A step that went the other way could meet a
@@ -25,21 +25,15 @@ export async function openRequest(
   tx: Tx,
   asked: Omit<RequestCommon, 'id' | 'reviews' | 'nudge' | 'escalations' | 'standIns'>,
   basis: Basis,
-): Promise<AccessRequest> {
-  const request: AccessRequest = {
-    ...asked,
-    ...waitingFor(by.terms, asked, by.staff),
-    id: await tx.requests.nextRequest(),
-    reviews: [],
-    state: 'pending',
-  }
-  await tx.requests.insertRequest(request, basis)
   by: { readonly terms: Pick<HoldTerms, 'nudge' | 'escalations'>; readonly staff: Staff },
+): Promise<AccessRequest> {
+  const request: AccessRequest = { ...asked, id: await tx.requests.nextRequest(), reviews: [], state: 'pending' }
+  await tx.requests.insertRequest(request, basis)
   await tx.record.append(requestOpened(request))
+  await beginWaiting(tx, request, by.staff)
   return request
 }
 
-  await beginWaiting(tx, request, by.staff)
 /** Writes the state that a pure transition made. */
 export async function settle(tx: Tx, request: AccessRequest, actor?: PrincipalId): Promise<AccessRequest> {
   await tx.requests.moveRequest(request)

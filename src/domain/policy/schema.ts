@@ -101,14 +101,6 @@ const review = z.strictObject({
   distinct: z.boolean().optional().describe('False lets one person fill a place here and one elsewhere.'),
 })
 
-const hold = z.strictObject({
-  reviews: z.array(review).min(1).max(16),
-  timeout: duration.optional().describe('How long a request waits. The shortest of all matching holds counts.'),
-  scope: z.enum(SCOPES).optional().describe('The widest scope an approval may have. Left out, it narrows nothing.'),
-  grantAtMost: duration.optional(),
-  reason: z.literal('required').optional(),
-  rowCap: z
-    .union([
 const escalation = z.strictObject({
   after: duration.describe('How long after it was asked.'),
   to: z
@@ -120,9 +112,9 @@ const escalation = z.strictObject({
 })
 const escalate = z.union([escalation, z.array(escalation).min(1).max(4)])
 
-      z.int().min(1).max(MOST_ROWS),
-      z
-        .string()
+const hold = z.strictObject({
+  reviews: z.array(review).min(1).max(16),
+  timeout: duration.optional().describe('How long a request waits. The shortest of all matching holds counts.'),
   nudge: duration
     .optional()
     .describe('When those who may answer are reminded. The shortest of all matching holds counts.'),
@@ -131,6 +123,14 @@ const escalate = z.union([escalation, z.array(escalation).min(1).max(4)])
     .describe(
       'Who else may answer once nobody has for so long. Counts where every rule that asks the same people says so.',
     ),
+  scope: z.enum(SCOPES).optional().describe('The widest scope an approval may have. Left out, it narrows nothing.'),
+  grantAtMost: duration.optional(),
+  reason: z.literal('required').optional(),
+  rowCap: z
+    .union([
+      z.int().min(1).max(MOST_ROWS),
+      z
+        .string()
         .regex(
           /^[0-9]{1,3}(?:\.[0-9]{1,2})?x$/,
           'a number of rows such as 500, or a multiple of the estimate such as 1.5x',
@@ -202,6 +202,10 @@ const settings = z.strictObject({
   default: z.enum(['hold', 'deny']).optional().describe('When nothing matched. hold (by the owners) when left out.'),
   security: name.optional().describe('The team that everything in doubt goes to. security when left out.'),
   timeout: duration.optional().describe('How long a request waits when no rule says. 15m when left out.'),
+  nudge: duration.optional().describe('When those who may answer are reminded, when no rule says. 5m when left out.'),
+  escalate: escalate
+    .optional()
+    .describe('Who else may answer, and when, where a rule does not say. Nobody when left out.'),
   grantAtMost: z
     .strictObject({ once: duration.optional(), session: duration.optional(), window: duration.optional() })
     .optional()
@@ -210,16 +214,13 @@ const settings = z.strictObject({
 
 export const SCHEMAS = {
   Resource: resource,
-  nudge: duration.optional().describe('When those who may answer are reminded, when no rule says. 5m when left out.'),
-  escalate: escalate
-    .optional()
-    .describe('Who else may answer, and when, where a rule does not say. Nobody when left out.'),
   Rule: rule,
   Team: team,
   Test: test,
   Settings: settings,
 } as const satisfies Record<Kind, z.ZodType>
 
+export type EscalationBody = z.infer<typeof escalate>
 export type ResourceBody = z.infer<typeof resource>
 export type RuleBody = z.infer<typeof rule>
 export type TeamBody = z.infer<typeof team>
@@ -228,7 +229,6 @@ export type SettingsBody = z.infer<typeof settings>
 export interface Bodies {
   readonly Resource: ResourceBody
   readonly Rule: RuleBody
-export type EscalationBody = z.infer<typeof escalate>
   readonly Team: TeamBody
   readonly Test: TestBody
   readonly Settings: SettingsBody
