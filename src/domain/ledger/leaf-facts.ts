@@ -38,7 +38,7 @@ const FACTS: Readonly<Record<string, readonly string[]>> = {
   'session.opened': words('session principal decision cause rules revision expiresAt'),
   'session.closed': words('session principal why'),
   'session.cut': words('session principal'),
-  'segment.written': words('session first last digest'),
+  'segment.written': words('session first last count digest'),
   'statements.lost': words('count'),
   'access.denied': DECISION,
   'exception.waived': [...DECISION, 'waived', 'reviewDue'],
@@ -51,6 +51,9 @@ const FACTS: Readonly<Record<string, readonly string[]>> = {
   'token.revoked': words('principal token'),
   'secret.set': words('name key'),
   'secret.deleted': words('name'),
+  'store.backed_up': words('entries ledger'),
+  'store.restored': words('backupAt entries ledger'),
+  'store.reconciled': words('backupAt stage'),
   /** `index` is the leaf whose body is gone, `commitment` what it was bound to. */
   'body.erased': words('index commitment'),
   /** A signing key came into use or went out of it : both as verifier keys of notes. */

@@ -10,8 +10,8 @@ export const LEAF_LIMIT = 65_535
 /** Bytes of salt before an entry's bytes in its commitment. */
 export const SALT_LENGTH = 16
 
-/** One leaf, read back. `facts` by kind: `leaf-facts.ts`. */
-export interface Leaf {
+/** What is in the bytes. `facts` by kind: `leaf-facts.ts`. */
+interface Leaf {
   readonly v: 1
   readonly kind: string
   readonly at: number
@@ -37,8 +37,16 @@ export const commitTo = (salt: Uint8Array, entryBytes: Uint8Array): Uint8Array =
  */
 export function leafBytes(entry: Entry, at: Instant, commitment: Uint8Array): Uint8Array {
   const { kind, subject, actor, resource } = entry
-  const leaf = { v: 1, kind, at, subject, actor, resource, commitment: toBase64(commitment) }
-  const facts = { ...leafFacts(entry) }
+  const leaf: Omit<Leaf, 'facts'> = {
+    v: 1,
+    kind,
+    at,
+    subject,
+    ...(actor === undefined ? {} : { actor }),
+    ...(resource === undefined ? {} : { resource }),
+    commitment: toBase64(commitment),
+  }
+  const facts: Record<string, unknown> = { ...leafFacts(entry) }
   const omitted: string[] = []
   for (;;) {
     const bytes = canonicalBytes({ ...leaf, facts: omitted.length === 0 ? facts : { ...facts, omitted } })
