@@ -1,6 +1,7 @@
 import type { Action, Context } from '../../domain/action.ts'
 import { cover } from '../../domain/grant/cover.ts'
 import type { Covered, Need } from '../../domain/grant/cover.ts'
+import type { Grant } from '../../domain/grant/grant.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
 import type { PrincipalId, RequestId } from '../../domain/ids.ts'
 import { changesRows, fewest, strictestCap } from '../../domain/policy/row-cap.ts'
@@ -19,24 +20,43 @@ import type { GatewayApp, HoldInput, HoldNews, HoldOpened, HoldOutcome } from '.
 import type { Tx } from '../ports/store.ts'
 import { endGrant, openRequest, withdrawPending } from '../requests/steps.ts'
 import type { GatewayDeps } from './deps.ts'
+import { grantsCovered } from './grants-covered.ts'
+import { lendTo, roleReady } from './roles.ts'
 
 /**
  * Hold an action: look for live grants that meet its requirements, and ask people for the rest, in one transaction.
- * @throws when policy or the session is in doubt; the gateway then refuses.
+ * @throws when policy, the session or the ledger is in doubt; the gateway then refuses.
  */
 export const hold =
   (deps: GatewayDeps): GatewayApp['hold'] =>
-  (input) =>
-    inPolicy(deps, input, async (tx, snapshot, scope) => {
-      const seen = await lookForGrants(tx, input, snapshot, scope)
-      return seen.opened ?? openHold(deps, tx, input, snapshot, scope, seen)
+  async (input) => {
+    const { seen, held } = await inPolicy(deps, input, async (tx, snapshot, scope) => {
+      const looked = await lookForGrants(tx, input, snapshot, scope)
+      if (looked.opened !== undefined) return { seen: looked, held: undefined }
+      return { seen: looked, held: await openHold(deps, tx, input, snapshot, scope, looked) }
     })
+    return held ?? (await proven(deps, seen, input))
+  }
 
 /** Live grants that stand for every requirement; nobody is asked. */
 export const covered =
   (deps: GatewayDeps): GatewayApp['covered'] =>
-  (input) =>
-    inPolicy(deps, input, async (tx, snapshot, scope) => (await lookForGrants(tx, input, snapshot, scope)).opened)
+  async (input) => {
+    const seen = await inPolicy(deps, input, (tx, snapshot, scope) => lookForGrants(tx, input, snapshot, scope))
+    return seen.opened && (await proven(deps, seen, input))
+  }
+
+/** Grants that stand for people's answers, once the ledger shows that these were given. */
+async function proven(
+  deps: GatewayDeps,
+  { opened, covered: { grants } }: Looked,
+  { session }: Pick<HoldInput, 'session'>,
+): Promise<Extract<HoldOpened, { kind: 'covered' }>> {
+  if (opened === undefined) throw new Error('there are no grants to go by')
+  await grantsCovered(deps, grants)
+  await lendTo(deps, session, opened.role)
+  return opened
+}
 
 const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({
   requester: id,
@@ -102,7 +122,10 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
       : decision.terms.rowCap?.needsNumber !== true || g.rowsAtMost !== undefined,
   )
   const acting = { principal: principal.id, resource, session: input.session, scope: decision.terms.scope, now: tx.now }
-  const covered = cover(needs, live, acting)
+  const usable = cover(needs, live, acting)
+  const role = roleFor(usable, verbsOf(actions))
+  // Each of several roles could do a part of it, and a statement runs as one.
+  const covered = role === 'none' ? cover(needs, [], acting) : usable
   const rowsAtMost = fewest(covered.grants.map((g) => g.rowsAtMost))
   const [first] = covered.grants
   if (first !== undefined && covered.remaining.length === 0) {
@@ -113,11 +136,27 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
       grant: soonest.id,
       request: soonest.request,
       expiresAt: soonest.expiresAt,
+      ...(role === undefined || role === 'none' ? {} : { role }),
       ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
     }
     return { opened, covered, context, rowsAtMost }
   }
   return { covered, context, rowsAtMost }
+}
+
+/** The role that can do all of it; undefined where the grants have none of their own. */
+function roleFor({ grants }: Covered, verbs: readonly Verb[]): string | 'none' | undefined {
+  if (grants.every(({ role }) => role === undefined)) return undefined
+  const onRows: ReadonlySet<Verb> = new Set<Verb>(['read', 'export', 'write', 'delete'])
+  const can = (grant: Grant): boolean =>
+    verbs.every(
+      (verb) =>
+        verb === 'connect' ||
+        grant.verbs.includes(verb) ||
+        // Each of these comes with reading.
+        (verb === 'read' && grant.verbs.some((one) => onRows.has(one))),
+    )
+  return grants.find((grant) => grant.role !== undefined && can(grant))?.role ?? 'none'
 }
 
 async function openHold(
@@ -210,6 +249,7 @@ export const outcome =
     const tell = newsOf(news)
     let woken = (): void => undefined
     const stop = deps.wake.subscribe(`request/${id}`, () => woken())
+    let stopGrant = (): void => undefined
     const aborted = (): void => woken()
     signal.addEventListener('abort', aborted)
     let failing = 0
@@ -249,6 +289,7 @@ export const outcome =
       }
     } finally {
       stop()
+      stopGrant()
       signal.removeEventListener('abort', aborted)
     }
   }
@@ -271,10 +312,12 @@ function newsOf(news: (news: HoldNews) => void): (request: AccessRequest) => voi
 }
 
 /** Void because its role could not be made: asking people again would not help. */
+async function whyNotMade(
   { store }: GatewayDeps,
   id: RequestId,
 ): Promise<Extract<HoldOutcome, { kind: 'failed' }> | undefined> {
   const [grant] = await store.requests.grantsOf([id])
+  const why = grant?.role === undefined ? undefined : (await store.roles.roleOf(grant.id))?.why
   return why === undefined ? undefined : { kind: 'failed', why }
 }
 

@@ -4,7 +4,6 @@ import { createBurying } from './bury.ts'
 import { createClearing } from './clear.ts'
 import type { ReconcilerDeps } from './deps.ts'
 import { every } from './every.ts'
-import { createMakingRoles } from '../roles/make-roles.ts'
 import { decideStale, endDisabled, endRevoked, expireGrants, expireRequests, takeOverdueSteps } from './expire.ts'
 
 /** A grant whose removal the target has not confirmed in time. Retried for ever; somebody should look. */
@@ -49,9 +48,9 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
   const steps: readonly (readonly [string, () => Promise<void>])[] = [
     ['expiring grants', () => expireGrants(deps)],
     ['expiring requests', () => expireRequests(deps)],
-    ['what requests do while they wait', () => takeOverdueSteps(deps)],
     ['deciding again', () => decideStale(deps)],
     ['ending what disabled people had', () => endDisabled(deps)],
+    ['what requests do while they wait', () => takeOverdueSteps(deps)],
     ['ending what lost its token', () => endRevoked(deps)],
     ['burying dead processes', () => burying.pass()],
     ['clearing', () => clearing.pass()],

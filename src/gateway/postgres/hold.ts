@@ -83,7 +83,7 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   }
   const held = opened.value
   const began = performance.now()
-  tell(heldNotice(held, input.decision, { ...ask, expiresAt: held.expiresAt }))
+  tell(heldNotice(held, input.decision, { ...ask, hasReason: input.reason !== undefined, expiresAt: held.expiresAt }))
 
   const decided = await attempt(ask, `${held.request}: the decision could not be read`, () =>
     Promise.race([
