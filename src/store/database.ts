@@ -103,8 +103,12 @@ const kysely = (pool: PostgresPool): Executor => new Kysely<Schema>({ dialect: n
 
 type Query = PostgresPoolClient['query']
 
+/** Queries on one connection that the caller opened, closes, and has begun a transaction on. */
+export const executorOn = (client: pg.ClientBase): Executor =>
+  kysely({ connect: () => Promise.resolve(borrowed(client)), end: () => Promise.resolve(), options: {} })
+
 /** The connection of a transaction: given back by whoever holds it, not by each query. */
-const borrowed = (client: pg.PoolClient): PostgresPoolClient => ({
+const borrowed = (client: pg.ClientBase): PostgresPoolClient => ({
   query: client.query.bind(client),
   release: ignore,
 })

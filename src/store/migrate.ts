@@ -16,7 +16,7 @@ export class SchemaMismatch extends Error {
 }
 
 /** Any constant does: only Holdpoint's migrations take it. */
-const LOCK = 4_711_021
+export const MIGRATION_LOCK = 4_711_021
 const FOLDER = fileURLToPath(new URL('./migrations/', import.meta.url))
 
 /** The numbered files of `folder`, in order. Throws on a bad name or a number used twice. */
@@ -48,9 +48,8 @@ export async function migrate(url: string, migrations: readonly Migration[] = re
   await client.connect()
   try {
     await refuseOldServer(client)
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK])
-    await client.query(`CREATE TABLE IF NOT EXISTS schema_migration (
-      number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`)
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
+    await client.query(TABLE)
     const { rows } = await client.query<Applied>('SELECT number, name, checksum FROM schema_migration ORDER BY number')
     compare(rows, migrations)
     const done = new Set(rows.map((row) => row.number))
@@ -61,9 +60,12 @@ export async function migrate(url: string, migrations: readonly Migration[] = re
   }
 }
 
+const TABLE = `CREATE TABLE IF NOT EXISTS schema_migration (
+  number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
 const OLDEST_SERVER = 15
 
-async function refuseOldServer(client: pg.Client): Promise<void> {
+/** Throws SchemaMismatch when the server is too old for Holdpoint. */
+export async function refuseOldServer(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ number: number; text: string }>(
     "SELECT current_setting('server_version_num')::integer AS number, current_setting('server_version') AS text",
   )
@@ -115,17 +117,25 @@ function compare(applied: readonly Applied[], known: readonly Migration[]): void
 async function apply(client: pg.Client, { number, name, sql, checksum }: Migration): Promise<void> {
   await client.query('BEGIN')
   try {
-    await client.query(sql)
-    await client.query('INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3)', [
-      number,
-      name,
-      checksum,
-    ])
+    await applyWithin(client, [{ number, name, sql, checksum }])
     await client.query('COMMIT')
   } catch (cause) {
     await client.query('ROLLBACK').catch(() => undefined)
     throw new Error(`migration ${number}-${name} failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
     })
+  }
+}
+
+/** The same inside the caller's transaction, for a database that has no other schema. */
+export async function applyWithin(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
+  await client.query(TABLE)
+  for (const { number, name, sql, checksum } of migrations) {
+    await client.query(sql)
+    await client.query('INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3)', [
+      number,
+      name,
+      checksum,
+    ])
   }
 }

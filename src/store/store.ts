@@ -11,6 +11,7 @@ import { ledgerStore } from './ledger.ts'
 import { peopleStore } from './people.ts'
 import { recordReader, recordWriter } from './record.ts'
 import { createRequestStore } from './requests-store.ts'
+import { restorationStore } from './restorations.ts'
 import { secretStore } from './secrets.ts'
 import { waitingStore } from './waiting.ts'
 
@@ -22,6 +23,7 @@ const aggregates = (executor: Executor): Aggregates => ({
   waiting: waitingStore(executor),
   documents: documentStore(executor),
   ledger: ledgerStore(executor),
+  restorations: restorationStore(executor),
 })
 
 /** Attempts at one transaction before a conflict with others becomes a fault. */

@@ -5,6 +5,7 @@ import type { DocumentStore } from './documents.ts'
 import type { JobQueue } from './jobs.ts'
 import type { PeopleStore } from './people.ts'
 import type { RequestStore, Sight } from './requests.ts'
+import type { RestorationStore } from './restorations.ts'
 import type { SecretStore } from './secrets.ts'
 import type { WaitingStore } from './waiting.ts'
 
@@ -47,6 +48,7 @@ export interface Aggregates {
   readonly waiting: WaitingStore
   readonly secrets: SecretStore
   readonly ledger: LedgerStore
+  readonly restorations: RestorationStore
 }
 
 export interface Tx extends Aggregates {
