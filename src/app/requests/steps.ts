@@ -27,7 +27,13 @@ export async function openRequest(
   basis: Basis,
   by: { readonly terms: Pick<HoldTerms, 'nudge' | 'escalations'>; readonly staff: Staff },
 ): Promise<AccessRequest> {
-  const request: AccessRequest = { ...asked, id: await tx.requests.nextRequest(), reviews: [], state: 'pending' }
+  const request: AccessRequest = {
+    ...asked,
+    ...waitingFor(by.terms, asked, by.staff),
+    id: await tx.requests.nextRequest(),
+    reviews: [],
+    state: 'pending',
+  }
   await tx.requests.insertRequest(request, basis)
   await tx.record.append(requestOpened(request))
   await beginWaiting(tx, request, by.staff)
