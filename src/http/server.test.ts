@@ -465,6 +465,22 @@ describe('probes', () => {
     expect(text).toMatch(/holdpoint_build_info\{version="0\.0\.0",node="24/)
   })
 
+  it('say so when the store does not answer, with words or none, instead of waiting with it', async () => {
+    const frozen = () => new Promise<never>(() => undefined)
+    const { app } = fakeApp({ readiness: frozen, setupNeeded: frozen })
+    await using http = await startHttp(app, { probeWithinMs: 50, metrics: { gauges: frozen } })
+    const readyz = await http.send('GET', '/readyz')
+    expect([readyz.status, await readyz.json()]).toEqual([
+      503,
+      { ready: false, checks: [{ name: 'store', ok: false, detail: 'it does not answer' }] },
+    ])
+    expect(await (await http.send('GET', '/metrics')).text()).toContain('holdpoint_build_info')
+    expect(await (await http.send('GET', '/')).text()).toContain('Not ready')
+    const { app: broken } = fakeApp({ readiness: async () => Promise.reject(new Error('no store')) })
+    await using other = await startHttp(broken)
+    expect((await other.send('GET', '/readyz')).status).toBe(503)
+  })
+
   it('count an invented path as a page, so that nobody grows the metrics', async () => {
     const { app } = fakeApp()
     await using http = await startHttp(app)

@@ -19,6 +19,7 @@ import type { Gauges } from './metrics.ts'
 import { toProblem } from './problems.ts'
 import type { ProblemCode } from './problems.ts'
 import { LARGE_BODY_AT_MOST } from './read-body.ts'
+import { PROBE_WITHIN_MS, inTime } from './in-time.ts'
 import { createRouter } from './router.ts'
 import { createSourceAddress } from './source-address.ts'
 
@@ -39,6 +40,8 @@ export interface HttpServerOptions {
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
   /** How often event streams beat, in ms. */
   readonly beatMs?: number
+  /** How long /readyz and /metrics wait for the store, in ms. */
+  readonly probeWithinMs?: number
   /** Only /healthz, /readyz and /metrics: for a replica without the role `api`. */
   readonly probesOnly?: boolean
 }
@@ -68,7 +71,12 @@ const GRACE_MS = 5_000
 /** The API, its pages and its probes on one port. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const stopping = new AbortController()
-  const metrics = createMetrics(options.info.version, options.metrics?.gauges, options.metrics?.registry)
+  const gauges = options.metrics?.gauges
+  const metrics = createMetrics(
+    options.info.version,
+    gauges === undefined ? undefined : () => inTime(gauges(), options.probeWithinMs ?? PROBE_WITHIN_MS),
+    options.metrics?.registry,
+  )
   const sourceAddress = createSourceAddress(options.trustedProxies ?? [])
   const router = createRouter({
     ...options,

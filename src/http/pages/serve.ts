@@ -1,5 +1,7 @@
 import type { Hono } from 'hono'
+import type { App } from '../../app/app.ts'
 import { jsonAnswer } from '../answer.ts'
+import { PROBE_WITHIN_MS, inTime } from '../in-time.ts'
 import type { HttpMetrics } from '../metrics.ts'
 import { openApi } from '../openapi.ts'
 import type { Env } from '../operations.ts'
@@ -11,6 +13,9 @@ import { FAVICON, pageAnswer } from './page.ts'
 import { problemPage, problemsPage } from './problems.ts'
 import { requestPage } from './request.ts'
 import type { HttpServerOptions } from '../server.ts'
+
+type Readiness = Awaited<ReturnType<App['readiness']>>
+const STORE_SILENT: Readiness = { ready: false, checks: [{ name: 'store', ok: false, detail: 'it does not answer' }] }
 
 type PageOptions = Omit<HttpServerOptions, 'metrics'> & {
   /** The public URL, or the address it listens on. */
@@ -26,6 +31,9 @@ export function servePages(hono: Hono<Env>, options: PageOptions): ReadonlyMap<s
     // A query is let be: chat programs and scrapers add their own.
     hono.get(path, (c) => serve((name) => c.req.param(name) ?? ''))
   }
+  // A store in doubt is what these are for: they say so instead of failing or waiting with it.
+  const withinMs = options.probeWithinMs ?? PROBE_WITHIN_MS
+  const readiness = (): Promise<Readiness> => inTime(options.app.readiness(), withinMs).catch(() => STORE_SILENT)
   const described = openApi(options.info.version)
 
   get('/openapi.json', () => jsonAnswer(200, described))
@@ -37,7 +45,7 @@ export function servePages(hono: Hono<Env>, options: PageOptions): ReadonlyMap<s
   })
   get('/healthz', () => jsonAnswer(200, { status: 'ok' }))
   get('/readyz', async () => {
-    const { ready, checks } = await options.app.readiness()
+    const { ready, checks } = await readiness()
     return jsonAnswer(ready ? 200 : 503, { ready, checks })
   })
   get('/metrics', async () => {
@@ -48,10 +56,7 @@ export function servePages(hono: Hono<Env>, options: PageOptions): ReadonlyMap<s
   const { demo, version } = options.info
   const docs = docsPage(described)
   get('/', async () => {
-    // A store in doubt is what this page is for: it says so instead of failing.
-    const { ready, checks } = await options.app
-      .readiness()
-      .catch(() => ({ ready: false, checks: [{ name: 'store', ok: false }] }))
+    const { ready, checks } = await readiness()
     const setupNeeded = ready && (await options.app.setupNeeded())
     const input = { demo, version, url: options.url(), setupNeeded, ready, checks, gateway: options.info.gateway?.() }
     return pageAnswer({ title: 'Holdpoint', demo, body: homePage(input) })
