@@ -136,31 +136,17 @@ export async function installation(
   )
   parts.defer(() => running.stop())
 
-  const anyone = createClient({ url: running.url })
   const code = /One-time code: (\S+)/.exec(stripVTControlCharacters(running.banner))?.[1] ?? ''
-  const first = await anyone.call('setup', { body: { code, name: 'sam', displayName: 'Sam', password: PASSWORD } })
-  const clients = new Map<Person, Client>([['sam', createClient({ url: running.url, token: () => first.text })]])
+  const { tokens, gatewayToken } = await furnish(running.url, code, target, options.documents ?? [RULES])
+  const clients = new Map(
+    [...tokens].map(([name, token]) => [name, createClient({ url: running.url, token: () => token })]),
+  )
   const as = (name: Person): Client => {
     const client = clients.get(name)
     if (client === undefined) throw new Error(`${name} is nobody here`)
     return client
   }
-  for (const name of ['ana', 'mia', 'dev'] as const) {
-    const displayName = name.charAt(0).toUpperCase() + name.slice(1)
-    await as('sam').call('createPerson', { body: { name, kind: 'user', displayName, roles: [], password: PASSWORD } })
-    const { text } = await anyone.call('signIn', { body: { name, password: PASSWORD } })
-    clients.set(name, createClient({ url: running.url, token: () => text }))
-  }
-  const apply = async (...texts: readonly string[]): Promise<void> => {
-    const files = texts.map((text, i) => ({ path: `${i}.yaml`, text }))
-    const applied = await as('sam').call('applyDocuments', { body: { files, prune: false } })
-    if (applied.kind === 'held') throw new Error('the documents were held')
-  }
-  const { host, port, user, database, password } = target.target
-  await as('sam').call('setSecret', { params: { name: 'shop-db' }, body: { value: password } })
-  const connect = `postgres://${user}@${host}:${port}/${database}?sslmode=disable`
-  await apply(...(options.documents ?? [RULES]), TEAMS, shopDb(connect))
-  const token = await as('ana').call('issueToken', { body: { kind: 'gateway' } })
+  const apply = (...texts: readonly string[]): Promise<void> => applyAs(as('sam'), texts)
 
   const review = async (by: Person, verdict: 'approve' | 'deny', words?: string): Promise<Waiting> => {
     const found = await waiting(as(by))
@@ -180,7 +166,7 @@ export async function installation(
       host: '127.0.0.1',
       port: running.gatewayPort,
       user: 'ana',
-      password: token.text,
+      password: gatewayToken,
       database: 'shop-db',
     },
     apply,
@@ -189,6 +175,39 @@ export async function installation(
     deny: (words, by = 'mia') => review(by, 'deny', words),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
+}
+
+async function applyAs(administrator: Client, texts: readonly string[]): Promise<void> {
+  const files = texts.map((text, i) => ({ path: `${i}.yaml`, text }))
+  const applied = await administrator.call('applyDocuments', { body: { files, prune: false } })
+  if (applied.kind === 'held') throw new Error('the documents were held')
+}
+
+/**
+ * Makes the people, the resource `shop-db` in front of `target`, and its rules, in a new installation. Answers a token
+ * for the API of each person, and one of ana's for the gateway.
+ */
+export async function furnish(
+  url: string,
+  code: string,
+  { target }: Pick<TestDatabase, 'target'>,
+  documents: readonly string[],
+): Promise<{ readonly tokens: ReadonlyMap<Person, string>; readonly gatewayToken: string }> {
+  const anyone = createClient({ url })
+  const first = await anyone.call('setup', { body: { code, name: 'sam', displayName: 'Sam', password: PASSWORD } })
+  const tokens = new Map<Person, string>([['sam', first.text]])
+  const as = (name: Person): Client => createClient({ url, token: () => tokens.get(name) ?? '' })
+  for (const name of ['ana', 'mia', 'dev'] as const) {
+    const displayName = name.charAt(0).toUpperCase() + name.slice(1)
+    await as('sam').call('createPerson', { body: { name, kind: 'user', displayName, roles: [], password: PASSWORD } })
+    tokens.set(name, (await anyone.call('signIn', { body: { name, password: PASSWORD } })).text)
+  }
+  const { host, port, user, database, password } = target
+  await as('sam').call('setSecret', { params: { name: 'shop-db' }, body: { value: password } })
+  const connect = `postgres://${user}@${host}:${port}/${database}?sslmode=disable`
+  await applyAs(as('sam'), [...documents, TEAMS, shopDb(connect)])
+  const { text } = await as('ana').call('issueToken', { body: { kind: 'gateway' } })
+  return { tokens, gatewayToken: text }
 }
 
 async function waiting(reviewer: Client) {
