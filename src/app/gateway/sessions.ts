@@ -60,8 +60,8 @@ export const openSession =
     mine.add(id)
     try {
       const { opened, position } = await turn(() => deps.store.transaction(open))
-      // A session that is held waits at its start, and one that is denied reaches nothing.
-      if (decision.outcome === 'allow') await deps.ledger.covered(position)
+      // One that is denied reaches nothing. One that is held may be allowed later, when policy changes while people think.
+      if (decision.outcome !== 'deny') await deps.ledger.covered(position)
       return opened
     } catch (error) {
       mine.delete(id)

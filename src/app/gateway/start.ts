@@ -36,9 +36,12 @@ export const start =
       const { kind } = request.subject
       // Used before, and meant to be: a window, or a session's grant whose first statement has run.
       if (kind !== 'statement' && kind !== 'connect') return enterAgain(tx, request, input.session)
-      const inSession = request.scope === 'session' && request.session === input.session
-      if (inSession && (await tx.requests.findExecution(id))?.state !== 'ready')
-        return enterAgain(tx, request, input.session)
+      if ((await tx.requests.findExecution(id))?.state !== 'ready') {
+        if (request.scope === 'session' && request.session === input.session)
+          return enterAgain(tx, request, input.session)
+        // INVARIANT (I6): what was used is not voided, whatever is wrong with the one who asks.
+        throw new Error(`${id} was started before`)
+      }
       const why =
         request.digest !== input.digest
           ? 'what is to run is not what was approved'

@@ -1,5 +1,6 @@
 import type { GatewayApp, HoldInput } from '../../app/ports/gateway.ts'
 import type { Estimate } from '../../domain/action.ts'
+import { scopeFor } from '../../domain/grant/make.ts'
 import { fewest } from '../../domain/policy/row-cap.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
 import type { RequestId } from '../../domain/ids.ts'
@@ -152,7 +153,7 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
       expiresAt: started.value.expiresAt,
       once: true,
       ...(started.value.rowCap === undefined ? {} : { rowCap: started.value.rowCap }),
-      single: input.decision.terms.scope === 'once',
+      single: scopeFor(input.subject, input.decision.terms.scope) === 'once',
     },
   }
 }
