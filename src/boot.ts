@@ -24,6 +24,7 @@ import { createHttpServer } from './http/server.ts'
 import { createLog } from './log.ts'
 import { lockFolder } from './store/embedded/lock.ts'
 import { freePort, startEmbedded } from './store/embedded/start-embedded.ts'
+import { ledgerOrigin } from './store/ledger-origin.ts'
 import { reportStartError } from './start-error.ts'
 import { startLedger } from './start-ledger.ts'
 import { welcome } from './welcome.ts'
@@ -155,6 +156,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
       return password.ok ? done({ ...target, password: password.value }) : password
     },
     applyApproved,
+    origin: await ledgerOrigin(store),
     gateway: gatewayAddress,
     cursorKey: await store.people.installationKey('page cursors'),
     log: says('app'),

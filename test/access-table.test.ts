@@ -145,6 +145,10 @@ const PROBES: Readonly<Record<AccessRow, Probe>> = {
     const read = await send(who, 'GET', `/v1/record?subject=request/${id}`)
     return seen(read) === 'yes' && (read.json['items'] as readonly unknown[]).length > 0 ? 'yes' : 'no'
   },
+  async erase_bodies(who) {
+    // There is no such entry: what is asked is whether they may.
+    return seen(await send(who, 'POST', '/v1/ledger/erasures', { indexes: [999_999], words: 'a test' }))
+  },
   async read_sessions(who, party, relation) {
     const whose = relation === 'foreign' ? 'nora' : party === 'reviewer' ? 'dev' : asksFor[party]
     const { session } = await world.session(whose, relation === 'mine' ? 'shop-db' : 'other-db')
@@ -211,6 +215,7 @@ const WITHOUT_FOREIGN: ReadonlySet<AccessRow> = new Set([
   'edit_documents',
   'read_catalogue',
   'manage_accounts',
+  'erase_bodies',
   'anyone',
 ])
 

@@ -4,6 +4,7 @@ import type { RowCap } from '../domain/policy/row-cap.ts'
 import type { Principal, PrincipalKind, Role } from '../domain/principal.ts'
 import type { Profile, Team } from '../domain/profile/profile.ts'
 import type { Grant } from '../domain/grant/grant.ts'
+import type { TileAt } from '../domain/ledger/tiles.ts'
 import type { AccessRequest, RequestState } from '../domain/request/request.ts'
 import type { Session, StatementEntry } from '../domain/session/session.ts'
 import type { Instant, Millis } from '../domain/time.ts'
@@ -11,6 +12,7 @@ import type { NamedVerb } from '../domain/verb.ts'
 import type { ReviewAfterwards } from '../domain/request/divergence.ts'
 import type { Execution } from './ports/requests.ts'
 import type { Delegation } from './ports/waiting.ts'
+import type { LedgerEntry } from './ports/ledger.ts'
 import type { RecordedEntry } from './ports/store.ts'
 import type { Refusal } from './refusals.ts'
 import type { Result } from './result.ts'
@@ -175,6 +177,24 @@ export interface TargetSetup {
   readonly sql: string
   /** What is wrong with the account in use, or why that could not be looked at, in sentences. */
   readonly notes: readonly string[]
+}
+/** How far the ledger is. */
+export interface LedgerStatus {
+  readonly origin: string
+  /** Note verifier keys, oldest first. An auditor has them from elsewhere. */
+  readonly keys: readonly string[]
+  readonly newest?: { readonly size: number; readonly at: Instant; readonly note: string }
+  /** Entries without a place in the tree yet. */
+  readonly waiting: number
+  /** The newest of each witness. */
+  readonly cosigned: readonly { readonly witness: string; readonly size: number; readonly at: Instant }[]
+}
+/** An entry and the way from it to a checkpoint. */
+export interface EntryProof extends LedgerEntry {
+  readonly size: number
+  readonly checkpoint: string
+  /** RFC 6962, section 2.1.1. */
+  readonly proof: readonly Uint8Array[]
 }
 type WriteResult<T> = Promise<Result<T>>
 
@@ -371,6 +391,25 @@ export interface App {
     caller: Caller | undefined,
     input: { readonly what: string; readonly refusal: Refusal; readonly sourceAddress: string },
   ): void
+
+  // The ledger (app/ledger/)
+  /** A signed note with its cosignatures; undefined before there is one. Public: it says a size and a hash. */
+  ledgerCheckpoint(of: 'newest' | 'newest cosigned'): Promise<string | undefined>
+  /** Hashes, below the newest checkpoint; undefined beyond. Public: they say nothing of what was hashed. */
+  ledgerTile(at: TileAt): Promise<Uint8Array | undefined>
+  /** The leaves below a tile of level 0 (C2SP tlog-tiles), for those who may read the whole record. */
+  ledgerBundle(caller: Caller, at: Pick<TileAt, 'index' | 'width'>): WriteResult<Uint8Array>
+  ledgerStatus(caller: Caller): WriteResult<LedgerStatus>
+  proveEntry(caller: Caller, index: number): WriteResult<EntryProof>
+  proveConsistency(
+    caller: Caller,
+    sizes: { readonly from: number; readonly to: number },
+  ): WriteResult<readonly Uint8Array[]>
+  /** `left` had no body any more, or are no entries. */
+  eraseBodies(
+    caller: Caller,
+    input: { readonly indexes: readonly number[]; readonly words: string },
+  ): WriteResult<{ readonly erased: readonly number[]; readonly left: readonly number[] }>
 
   readiness(): Promise<{
     readonly ready: boolean

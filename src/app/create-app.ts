@@ -2,6 +2,8 @@ import type { App } from './app.ts'
 import { createDocumentUseCases } from './documents/create-document-use-cases.ts'
 import type { DocumentDeps } from './documents/deps.ts'
 import { createPeopleUseCases } from './people/create-people-use-cases.ts'
+import { createLedgerUseCases } from './ledger/create-ledger-use-cases.ts'
+import type { LedgerUseDeps } from './ledger/deps.ts'
 import type { PeopleDeps } from './people/deps.ts'
 import { createRecordUseCases } from './record/create-record-use-cases.ts'
 import type { RecordDeps } from './record/deps.ts'
@@ -14,6 +16,7 @@ type AppDeps = PeopleDeps &
   SecretDeps &
   DocumentDeps &
   RequestDeps &
+  LedgerUseDeps &
   RecordDeps & {
     /** What must be true before anything is served, asked at each look. */
     readonly checks: () => Promise<Readiness['checks']>
@@ -28,6 +31,7 @@ export function createApp(deps: AppDeps): App & { close(): Promise<void> } {
     ...createDocumentUseCases(deps),
     ...createRequestUseCases(deps),
     ...record,
+    ...createLedgerUseCases(deps),
     async readiness() {
       const checks = await deps.checks()
       return { ready: checks.every((check) => check.ok), checks }

@@ -38,6 +38,8 @@ export const ACCESS = {
   /** Profiles, rules and teams are documents: owners, agents and machines propose, an administrator changes them, and another agrees. */
   edit_documents: row('no', 'no', 'second', 'second', 'no', 'second', 'second'),
   read_record: row('own', 'own', 'own', 'yes', 'yes', 'no', 'own'),
+  /** What entries of the record say, for good; that they were stays. */
+  erase_bodies: row('no', 'no', 'no', 'yes', 'no', 'no', 'no'),
   /** Who is or was connected to what, and since when. */
   read_sessions: row('own', 'own', 'own', 'yes', 'yes', 'own', 'own'),
   /** What ran in a session. Whoever ran it knows; reading it back is for others, and an auditor's reading is recorded. */

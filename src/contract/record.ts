@@ -11,6 +11,7 @@ export const RecordEntry = z
     actor: z.string().optional(),
     resource: z.string().optional(),
     body: z.record(z.string(), z.unknown()),
+    index: z.int().optional().meta({ description: 'In the ledger, a moment after it was written' }),
   })
   .meta({ id: 'RecordEntry' })
 

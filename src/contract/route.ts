@@ -18,6 +18,7 @@ export interface Route {
     | 'Requests'
     | 'Sessions'
     | 'Record'
+    | 'Ledger'
     | 'Server'
   /** One line, without a full stop. */
   readonly summary: string

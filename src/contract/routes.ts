@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import * as documents from './documents.ts'
+import * as ledger from './ledger.ts'
 import * as people from './people.ts'
 import * as record from './record.ts'
 import * as requests from './requests.ts'
@@ -525,6 +526,52 @@ export const routes = {
     status: 200,
     response: record.RecordEntry,
     stream: true,
+  }),
+  getLedger: route({
+    method: 'GET',
+    path: '/v1/ledger',
+    tag: 'Ledger',
+    summary: 'How far the ledger is, and who signs it',
+    access: ['read_record'],
+    scopes: ['read'],
+    status: 200,
+    response: ledger.LedgerStatus,
+  }),
+  getLedgerEntry: route({
+    method: 'GET',
+    path: '/v1/ledger/entries/{index}',
+    tag: 'Ledger',
+    summary: 'An entry with the proof that it stands in the ledger',
+    access: ['read_record'],
+    scopes: ['read'],
+    params: ledger.LedgerEntryParams,
+    status: 200,
+    response: ledger.LedgerProof,
+  }),
+  getConsistency: route({
+    method: 'GET',
+    path: '/v1/ledger/consistency',
+    tag: 'Ledger',
+    summary: 'The proof that one checkpoint continues another',
+    access: ['read_record'],
+    scopes: ['read'],
+    query: ledger.ConsistencyQuery,
+    status: 200,
+    response: ledger.ConsistencyProof,
+  }),
+  eraseBodies: route({
+    method: 'POST',
+    path: '/v1/ledger/erasures',
+    tag: 'Ledger',
+    summary: 'Erase what entries say, and keep that they were',
+    description:
+      'The leaves stay, with who did what and when; every proof stays valid. Bodies and salts are gone for good, and each erasure is an entry of its own.',
+    access: ['erase_bodies'],
+    scopes: [],
+    idempotent: true,
+    body: ledger.ErasureInput,
+    status: 200,
+    response: ledger.Erased,
   }),
 } as const satisfies Readonly<Record<string, Route>>
 

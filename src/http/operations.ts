@@ -108,7 +108,7 @@ export async function serveOperation(
 }
 
 /** The caller that the bearer token proves (RFC 6750). @throws Refused `not_signed_in` or `scope_too_narrow`. */
-async function requireCaller(c: RequestContext, scopes: readonly TokenScope[], app: App): Promise<Caller> {
+export async function requireCaller(c: RequestContext, scopes: readonly TokenScope[], app: App): Promise<Caller> {
   const token = bearer(c)
   const caller = token === undefined ? undefined : await app.authenticate(token, c.var.sourceAddress)
   if (caller === undefined) {

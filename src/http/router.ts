@@ -7,6 +7,7 @@ import { routes } from '../contract/routes.ts'
 import type { OperationId } from '../contract/routes.ts'
 import { SECURITY_HEADERS, problemAnswer } from './answer.ts'
 import { describeFault } from './faults.ts'
+import { serveLedger } from './ledger.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { serveOperation } from './operations.ts'
 import type { Env, OperationDeps } from './operations.ts'
@@ -96,7 +97,7 @@ export function createRouter(options: RouterOptions): Router {
       return serveOperation(c, id as OperationId, deps)
     })
   }
-  for (const [path, allowed] of servePages(hono, options)) methods.set(path, allowed)
+  for (const [path, allowed] of [...servePages(hono, options), ...serveLedger(hono, app)]) methods.set(path, allowed)
   for (const [path, allowed] of methods) {
     hono.all(path, () => {
       throw new Refused('method_not_allowed', {}, { allow: [...allowed].sort().join(', ') })

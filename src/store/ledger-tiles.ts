@@ -4,9 +4,10 @@ import { HASH_LENGTH } from '../domain/ledger/merkle.ts'
 import { TILE_WIDTH } from '../domain/ledger/tiles.ts'
 import type { TileAt } from '../domain/ledger/tiles.ts'
 import type { Executor } from './database.ts'
+import { inSight } from './record-sight.ts'
 
 /** Tiles, the leaves below them, and single entries. */
-export const tileQueries = (executor: Executor): Pick<LedgerStore, 'tile' | 'leaves' | 'entry'> => ({
+export const tileQueries = (executor: Executor): Pick<LedgerStore, 'tile' | 'leaves' | 'entry' | 'erase'> => ({
   async tile({ level, index, width }) {
     const found =
       width === TILE_WIDTH ? await fullTile(executor, level, index) : await below(executor, { level, index, width })
@@ -18,13 +19,27 @@ export const tileQueries = (executor: Executor): Pick<LedgerStore, 'tile' | 'lea
       WHERE index >= ${from} AND index < ${from + width} ORDER BY index`.execute(executor)
     return rows.length === width ? rows.map(({ leaf }) => leaf) : undefined
   },
-  async entry(index) {
+  async entry(index, sight) {
     const { rows } = await sql<{ leaf: Buffer; salt: Buffer | null; body: Buffer }>`SELECT leaf, salt, body
-      FROM ledger_leaf JOIN record USING (seq) WHERE index = ${index}`.execute(executor)
+      FROM ledger_leaf JOIN record USING (seq) WHERE index = ${index} AND ${inSight(sight)}`.execute(executor)
     const [row] = rows
     if (row === undefined) return undefined
     const { leaf, salt, body } = row
     return { index, leaf, ...(salt === null ? {} : { body: { salt, bytes: body } }) }
+  },
+  async erase(indexes) {
+    const { rows } = await sql<{ index: number; subject: string; resource: string | null; leaf: Buffer }>`
+      UPDATE record SET body = '', salt = NULL FROM ledger_leaf
+      WHERE record.seq = ledger_leaf.seq AND ledger_leaf.index = ANY(${[...indexes]}::bigint[]) AND length(record.body) > 0
+      RETURNING ledger_leaf.index, record.subject, record.resource, record.leaf`.execute(executor)
+    return rows
+      .sort((a, b) => a.index - b.index)
+      .map(({ index, subject, resource, leaf }) => ({
+        index,
+        subject,
+        ...(resource === null ? {} : { resource }),
+        commitment: (JSON.parse(leaf.toString('utf8')) as { readonly commitment: string }).commitment,
+      }))
   },
 })
 

@@ -6,6 +6,7 @@ import { createDocumentUseCases } from '../../src/app/documents/create-document-
 import { keepPolicy } from '../../src/app/documents/keeper.ts'
 import { createGatewayApp } from '../../src/app/gateway/create-gateway-app.ts'
 import { createReplica } from '../../src/app/reconcile/replica.ts'
+import { createLedgerUseCases } from '../../src/app/ledger/create-ledger-use-cases.ts'
 import { createRequestUseCases } from '../../src/app/requests/use-cases.ts'
 import { done } from '../../src/app/result.ts'
 import { createClassifier } from '../../src/classify/postgres/classifier.ts'
@@ -147,7 +148,8 @@ export async function httpWorld(): Promise<HttpWorld> {
     const checks = await ground.open.readiness()
     return { ready: checks.every((check) => check.ok), checks }
   }
-  const app: App = { ...ground.app, ...documents, ...requests, readiness }
+  const ledger = createLedgerUseCases({ store, policy: () => keeper.current(), origin: 'holdpoint/test' })
+  const app: App = { ...ground.app, ...documents, ...requests, ...ledger, readiness }
 
   const signIn = async (name: string): Promise<string> =>
     accepted(await ground.app.signIn({ name, password: PASSWORD, sourceAddress: ADDRESS })).text

@@ -3,6 +3,7 @@ import type { TreeHead } from '../../domain/ledger/merkle.ts'
 import type { NoteKey } from '../../domain/ledger/note.ts'
 import type { Tile, TileAt } from '../../domain/ledger/tiles.ts'
 import type { Instant } from '../../domain/time.ts'
+import type { Sight } from './requests.ts'
 
 /** Where an entry stands in the record: what `RecordWriter.append` gives. Grows, with gaps; no index of the tree. */
 export type Position = number
@@ -107,7 +108,18 @@ export interface LedgerStore {
   tile(at: TileAt): Promise<Uint8Array | undefined>
   /** The leaves below the tile of level 0 with this index and width; undefined where the tree does not reach so far. */
   leaves(at: Pick<TileAt, 'index' | 'width'>): Promise<readonly Uint8Array[] | undefined>
-  entry(index: number): Promise<LedgerEntry | undefined>
+  /** Undefined also for what may not be seen with these eyes. */
+  entry(index: number, sight: Sight): Promise<LedgerEntry | undefined>
+  /** Takes body and salt of these away, and answers those that had theirs. */
+  erase(indexes: readonly number[]): Promise<
+    readonly {
+      readonly index: number
+      readonly subject: string
+      readonly resource?: string
+      /** Of the leaf. */
+      readonly commitment: string
+    }[]
+  >
   addCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
   newestCheckpoint(): Promise<StoredCheckpoint | undefined>
   /** The largest checkpoint of at most this size. */

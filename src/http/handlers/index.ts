@@ -2,6 +2,7 @@ import type { OperationId } from '../../contract/routes.ts'
 import { time } from '../view/scalars.ts'
 import { documents } from './documents.ts'
 import type { Handlers } from './handler.ts'
+import { ledger } from './ledger.ts'
 import { people } from './people.ts'
 import { requests } from './requests.ts'
 
@@ -25,4 +26,5 @@ export const handlers: Handlers<Exclude<OperationId, 'followEvents'>> = {
   ...people,
   ...documents,
   ...requests,
+  ...ledger,
 }

@@ -47,4 +47,5 @@ export const entryView = (entry: RecordedEntry): z.output<typeof RecordEntry> =>
     actor: entry.actor,
     resource: entry.resource,
     body: { ...entry.body },
+    index: entry.index,
   })
