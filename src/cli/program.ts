@@ -202,6 +202,19 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
   define(token, 'ls', 'list your tokens', () => import('./commands/token-ls.ts'))
   define(token, 'revoke <id>', 'revoke a token', () => import('./commands/token-revoke.ts'))
 
+  program.commandsGroup('Proof:')
+  const ledger = group('ledger', 'the log that proves what was decided')
+  define(
+    ledger,
+    'witness',
+    'watch a log from elsewhere, and cosign what it signs',
+    () => import('./commands/ledger-witness.ts'),
+  )
+    .addOption(new Option('--dir <dir>', 'where it keeps its key and what it saw').makeOptionMandatory())
+    .addOption(new Option('--log <key...>', 'verifier key of a log to watch (repeat)').makeOptionMandatory())
+    .option('--name <name>', 'its name, the first time: witness.example/w1')
+    .addOption(new Option('--listen <address>', 'HOST:PORT').default('127.0.0.1:8791'))
+
   program.commandsGroup('Administration:')
   const secret = group('secret', "targets' passwords, sealed in the store")
   define(
