@@ -23,6 +23,8 @@ import { generatedCertificate, loadCertificate } from './gateway/tls.ts'
 import { createHttpServer } from './http/server.ts'
 import { createLog } from './log.ts'
 import { lockFolder } from './store/embedded/lock.ts'
+import { derivedKey } from './store/derived-key.ts'
+import { readKeyring } from './store/keyring.ts'
 import { freePort, startEmbedded } from './store/embedded/start-embedded.ts'
 import { ledgerOrigin } from './store/ledger-origin.ts'
 import { reportStartError } from './start-error.ts'
@@ -68,7 +70,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   const { dataDir } = config
   const storeUrl = await databaseUrl(config, parts, says('store'))
   const core = await openCore({ databaseUrl: storeUrl, dataDir }, parts, log)
-  const { opened, sealer, keeper, classifier, control, catalogue, readCredential, timer, onFault } = core
+  const { opened, sealer, keeper, classifier, control, roles, catalogue, readCredential, timer, onFault } = core
   const { store, vital, clock, wake } = opened
   // Before anything is asked of the store, and for as long as this process lives.
   const failover = async (): Promise<void> => {
@@ -115,6 +117,8 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
         ...shared,
         store: vital,
         target: control,
+        roles,
+        ledger: core.ledger,
         say: (message) => log.warn({ area: 'reconciler' }, message),
       })
     : undefined
@@ -176,6 +180,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     documentSchemas: jsonSchemas(),
     log,
     idempotency: opened.idempotency,
+    idempotencyKey: derivedKey(readKeyring(dataDir, process.env), 'idempotency'),
     trustedProxies: config.trustedProxies,
     metrics: {
       gauges: async () => ({

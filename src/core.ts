@@ -2,12 +2,14 @@ import type { CatalogueSource } from './app/ports/catalogue.ts'
 import { createLedger } from './app/ledger/create-ledger.ts'
 import type { Ledger } from './app/ports/ledger.ts'
 import type { TargetControl } from './app/ports/target.ts'
+import type { TargetRoles } from './app/ports/target-roles.ts'
 import type { Timer } from './app/ports/timer.ts'
 import { keepPolicy, type PolicyKeeper } from './app/documents/keeper.ts'
 import type { Sealer } from './app/ports/secrets.ts'
 import { createClassifier } from './classify/postgres/classifier.ts'
 import type { Classifier } from './classify/postgres/shape.ts'
 import { createCatalogueSource } from './connector/postgres/catalogue-source.ts'
+import { createTargetRoles } from './connector/postgres/roles/target-roles.ts'
 import { createTargetControl } from './connector/postgres/target-control.ts'
 import type { Logger } from 'pino'
 import { createCredentialReader } from './store/credentials.ts'
@@ -21,6 +23,7 @@ export interface Core {
   readonly keeper: PolicyKeeper
   readonly classifier: Classifier
   readonly control: TargetControl
+  readonly roles: TargetRoles
   readonly catalogue: CatalogueSource
   readonly readCredential: ReturnType<typeof createCredentialReader>
   readonly timer: Timer
@@ -51,6 +54,8 @@ export async function openCore(
   parts.defer(() => classifier.close())
   const control = createTargetControl()
   parts.defer(() => control.close())
+  const roles = createTargetRoles()
+  parts.defer(() => roles.close())
   const catalogue = await createCatalogueSource()
   parts.defer(() => catalogue.close())
   return {
@@ -59,6 +64,7 @@ export async function openCore(
     keeper,
     classifier,
     control,
+    roles,
     catalogue,
     readCredential: createCredentialReader({ store, sealer, env: process.env, dataDir: options.dataDir }),
     timer,

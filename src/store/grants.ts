@@ -29,10 +29,11 @@ interface GrantRow {
   readonly since: Big | null
   readonly ended_at: Big | null
   readonly rows_at_most: Big | null
+  readonly role: string | null
 }
 
 const COLUMNS = sql`number, request, principal, resource, verbs, scope, session, digest, met, revision, starts_at, expires_at,
-  state, why, since, ended_at, rows_at_most`
+  state, why, since, ended_at, rows_at_most, role`
 
 interface ExecutionRow {
   readonly request: Big
@@ -80,6 +81,7 @@ function readGrant(row: GrantRow): Grant {
     digest: row.digest,
     met: row.met,
     ...(row.rows_at_most === null ? {} : { rowsAtMost: Number(row.rows_at_most) }),
+    ...(row.role === null ? {} : { role: row.role }),
     revision: Number(row.revision) as Revision,
     startsAt: at(row.starts_at),
     expiresAt: at(row.expires_at),
@@ -111,10 +113,10 @@ export function grantQueries(db: QueryExecutorProvider) {
     },
     async insertGrant(grant: Grant) {
       await sql`INSERT INTO access_grant (number, request, principal, resource, verbs, scope, session, digest, met, revision,
-          checked_revision, starts_at, expires_at, rows_at_most, state)
+          checked_revision, starts_at, expires_at, rows_at_most, role, state)
         VALUES (${keyOf(grant.id, 'G')}, ${keyOf(grant.request, 'HP')}, ${grant.principal}, ${grant.resource}, ${grant.verbs},
           ${grant.scope}, ${grant.session ?? null}, ${grant.digest}, ${JSON.stringify(grant.met)}, ${grant.revision},
-          ${grant.revision}, ${grant.startsAt}, ${grant.expiresAt}, ${grant.rowsAtMost ?? null}, ${grant.state})`.execute(
+          ${grant.revision}, ${grant.startsAt}, ${grant.expiresAt}, ${grant.rowsAtMost ?? null}, ${grant.role ?? null}, ${grant.state})`.execute(
         db,
       )
     },

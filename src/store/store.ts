@@ -11,6 +11,7 @@ import { ledgerStore } from './ledger.ts'
 import { peopleStore } from './people.ts'
 import { recordReader, recordWriter } from './record.ts'
 import { createRequestStore } from './requests-store.ts'
+import { roleStore } from './roles.ts'
 import { restorationStore } from './restorations.ts'
 import { secretStore } from './secrets.ts'
 import { waitingStore } from './waiting.ts'
@@ -21,6 +22,7 @@ const aggregates = (executor: Executor): Aggregates => ({
   secrets: secretStore(executor),
   requests: createRequestStore(executor),
   waiting: waitingStore(executor),
+  roles: roleStore(executor),
   documents: documentStore(executor),
   ledger: ledgerStore(executor),
   restorations: restorationStore(executor),

@@ -183,6 +183,9 @@ export class FakeGatewayApp implements GatewayApp {
   async openTarget() {
     return { ok: true as const, value: this.#target }
   }
+  async signInAs() {
+    return { ok: false as const, refusal: 'target_unreachable' as const }
+  }
   async openSession() {
     this.#store()
     const id = `S-${this.sessions.length + 1}` as SessionId

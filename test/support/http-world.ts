@@ -19,6 +19,7 @@ import { accepted, ADDRESS, PASSWORD, testGround } from './app.ts'
 import type { TestHttp } from './http.ts'
 import { startHttp } from './http.ts'
 import { signedAtOnce } from './signed-at-once.ts'
+import { noRoles } from './no-roles.ts'
 
 /**
  * The shop belongs to Mia, and Dev's team is asked as well; the other resource belongs to Lee and is nobody else's
@@ -128,6 +129,7 @@ export async function httpWorld(): Promise<HttpWorld> {
     clock,
     wake,
     ledger: signedAtOnce,
+    roles: noRoles,
     replica,
     timer: {
       after(ms, run) {

@@ -30,6 +30,7 @@ import { testDatabase } from './database.ts'
 import { severedLine } from './severed-line.ts'
 import type { SeveredLine } from './severed-line.ts'
 import { signedAtOnce } from './signed-at-once.ts'
+import { noRoles } from './no-roles.ts'
 
 /*
  * The requests' part of the application on a real store and real policy, with two processes' worth of gateways and
@@ -205,11 +206,11 @@ export async function requestsWorld(): Promise<RequestsWorld> {
       const replica = createReplica(store, () => randomUUID())
       const verifiers = () => Promise.reject(new Error('nobody signs in here'))
       const shared = { store, clock, wake, timer, policy, refreshPolicy, readCredential, replica, onFault }
-      const gateway = createGatewayApp({ ...shared, ledger: signedAtOnce, verifiers, baseUrl })
+      const gateway = createGatewayApp({ ...shared, roles: noRoles, ledger: signedAtOnce, verifiers, baseUrl })
       const say = (message: string): void => void faults.push(message)
       const target = targetControl(database.url)
       const heartbeat = await startHeartbeat({ ...shared, cuts: gateway.cuts })
-      const reconciler = startReconciler({ ...shared, target, say })
+      const reconciler = startReconciler({ ...shared, roles: noRoles, target, say })
       const process: Process = {
         gateway,
         reconciler,

@@ -1,17 +1,16 @@
 import type { SessionId } from '../../domain/ids.ts'
-import type { OpenTarget } from '../ports/target.ts'
 import type { GatewayApp } from '../ports/gateway.ts'
-import type { SessionTarget } from '../ports/requests.ts'
-import { done, refuse } from '../result.ts'
-import type { Result } from '../result.ts'
+import { refuse } from '../result.ts'
 import { createBackgroundRecord } from './background-record.ts'
 import type { BackgroundRecord } from './background-record.ts'
 import { createCuts } from './cuts.ts'
 import type { Cuts } from './cuts.ts'
 import type { GatewayDeps } from './deps.ts'
 import { covered, hold, outcome, withdraw } from './hold.ts'
+import { openTargetOf } from './open-target.ts'
 import { createOwed } from './owed.ts'
 import { attachBackend, closeSession, openSession } from './sessions.ts'
+import { signInAs } from './roles.ts'
 import { createSignInRefusals } from './sign-in-refusals.ts'
 import { confirm, finish, start } from './start.ts'
 import { turnstile } from './turnstile.ts'
@@ -45,6 +44,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
       const profile = deps.policy()?.resources.get(resource)
       return profile === undefined ? refuse('not_found') : turn(() => openTargetOf(deps, profile))
     },
+    signInAs: (session, grant) => turn(() => signInAs(deps)(session, grant)),
     openSession: openSession(deps, mine, turn),
     attachBackend: (session, backend) => turn(() => attachBackend(deps)(session, backend)),
     closeSession: (session, why) =>
@@ -108,14 +108,4 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
       await background.close()
     },
   }
-}
-
-/** A target with its password, for the moment of connecting. */
-export async function openTargetOf(
-  deps: Pick<GatewayDeps, 'readCredential'>,
-  of: SessionTarget,
-): Promise<Result<OpenTarget, 'target_unreachable'>> {
-  if (of.credential === undefined) return done({ ...of.target })
-  const password = await deps.readCredential(of.credential)
-  return password.ok ? done({ ...of.target, password: password.value }) : password
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { GatewayVerifiers } from '../ports/gateway.ts'
 import type { Store } from '../ports/store.ts'
+import type { TargetRoles } from '../ports/target-roles.ts'
 import type { Timer } from '../ports/timer.ts'
 import type { Wake } from '../ports/wake.ts'
 import type { Result } from '../result.ts'
@@ -21,6 +22,7 @@ export interface GatewayDeps extends PolicyDeps {
   readonly verifiers: (user: string) => Promise<GatewayVerifiers>
   /** The password from wherever the profile says; a refusal in words, never with the value. */
   readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>
+  readonly roles: Pick<TargetRoles, 'open' | 'shut' | 'lend'>
   readonly replica: Pick<Replica, 'id'>
   readonly baseUrl: () => string
   /** Something went wrong where nobody waits for an answer. */

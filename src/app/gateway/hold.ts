@@ -136,7 +136,7 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
       grant: soonest.id,
       request: soonest.request,
       expiresAt: soonest.expiresAt,
-      ...(role === undefined || role === 'none' ? {} : { role }),
+      ...(role === 'none' || role.name === undefined ? {} : { role: role.name }),
       ...(rowsAtMost === undefined ? {} : { rowsAtMost }),
     }
     return { opened, covered, context, rowsAtMost }
@@ -144,9 +144,9 @@ async function lookForGrants(tx: Tx, input: HoldInput, snapshot: Snapshot, scope
   return { covered, context, rowsAtMost }
 }
 
-/** The role that can do all of it; undefined where the grants have none of their own. */
-function roleFor({ grants }: Covered, verbs: readonly Verb[]): string | 'none' | undefined {
-  if (grants.every(({ role }) => role === undefined)) return undefined
+/** The role that can do all of it; no name where the grants have none of their own, `none` where none of theirs can. */
+function roleFor({ grants }: Covered, verbs: readonly Verb[]): { readonly name: string | undefined } | 'none' {
+  if (grants.every(({ role }) => role === undefined)) return { name: undefined }
   const onRows: ReadonlySet<Verb> = new Set<Verb>(['read', 'export', 'write', 'delete'])
   const can = (grant: Grant): boolean =>
     verbs.every(
@@ -156,7 +156,8 @@ function roleFor({ grants }: Covered, verbs: readonly Verb[]): string | 'none' |
         // Each of these comes with reading.
         (verb === 'read' && grant.verbs.some((one) => onRows.has(one))),
     )
-  return grants.find((grant) => grant.role !== undefined && can(grant))?.role ?? 'none'
+  const able = grants.find((grant) => grant.role !== undefined && can(grant))
+  return able === undefined ? 'none' : { name: able.role }
 }
 
 async function openHold(

@@ -45,6 +45,8 @@ export type HoldOpened =
       readonly grant: GrantId
       readonly request: RequestId
       readonly expiresAt: Instant
+      /** Runs as this role of the target, made for the grant. */
+      readonly role?: string
       /** Rows that it may touch by the reviewers of those grants, beside what the rules say. */
       readonly rowsAtMost?: number
     }
@@ -64,6 +66,8 @@ export type HoldOutcome =
   | { readonly kind: 'denied'; readonly by: PrincipalId; readonly words: string }
   | { readonly kind: 'expired' }
   | { readonly kind: 'withdrawn'; readonly why: string }
+  /** What was approved could not be made ready on the target. Nothing ran, and it is void. */
+  | { readonly kind: 'failed'; readonly why: string }
   /** Policy, profile or team changed so that the decision differs: decide again, and hold anew in place if it says so. */
   | { readonly kind: 'voided'; readonly why: string }
 
@@ -79,6 +83,8 @@ export type Started =
       readonly kind: 'go'
       readonly grant: GrantId
       readonly expiresAt: Instant
+      /** Runs as this role of the target, made for the grant; of a `connect`, the session signs in as it. */
+      readonly role?: string
       /** Rows that were agreed: more roll it back. */
       readonly rowCap?: number
     }
@@ -92,6 +98,15 @@ export interface CutOrder {
   /** One sentence for the client: `HP-150 ended (expired)`. */
   readonly why: string
   readonly reason: 'expired' | 'revoked' | 'released' | 'voided' | 'account_disabled' | 'token_revoked' | 'cut'
+}
+
+export interface RoleSignIn {
+  /** With the role and a password for this one sign-in. */
+  readonly target: OpenTarget
+  /** What looks at the session and ends it. */
+  readonly control: OpenTarget
+  /** Nobody signs in with that password any more: called once the connection stands. */
+  shut(): Promise<void>
 }
 
 /** Somebody was turned away before there was a session. */
@@ -119,6 +134,9 @@ export interface GatewayApp {
   verifiers(user: string): Promise<GatewayVerifiers>
   /** The target with its password from wherever the profile says. Refuses with `target_unreachable` and words when the password cannot be had. */
   openTarget(resource: ResourceName): Promise<Result<OpenTarget, 'not_found' | 'target_unreachable'>>
+
+  /** For a session whose `connect` was approved with a role of its own: how to sign in as it, once. */
+  signInAs(session: SessionId, grant: GrantId): Promise<Result<RoleSignIn, 'target_unreachable'>>
 
   /** Records the `connect` decision and the session in one transaction, before anything reaches the target. */
   openSession(input: {

@@ -5,6 +5,7 @@ import type { DocumentStore } from './documents.ts'
 import type { JobQueue } from './jobs.ts'
 import type { PeopleStore } from './people.ts'
 import type { RequestStore, Sight } from './requests.ts'
+import type { RoleStore } from './roles.ts'
 import type { RestorationStore } from './restorations.ts'
 import type { SecretStore } from './secrets.ts'
 import type { WaitingStore } from './waiting.ts'
@@ -46,6 +47,7 @@ export interface Aggregates {
   readonly documents: DocumentStore
   readonly requests: RequestStore
   readonly waiting: WaitingStore
+  readonly roles: RoleStore
   readonly secrets: SecretStore
   readonly ledger: LedgerStore
   readonly restorations: RestorationStore

@@ -50,10 +50,12 @@ export interface TargetRoles {
   make(target: OpenTarget, spec: RoleSpec): Promise<RoleMade>
   /** Lets a session that is signed in as `to` assume it. */
   lend(target: OpenTarget, name: string, to: string): Promise<void>
-  /** It can sign in with the password of this verifier (`SCRAM-SHA-256$...`), `sessions` at once. The password itself never gets here. */
-  open(target: OpenTarget, name: string, verifier: string, sessions: number): Promise<void>
+  /** It can sign in with this password, `sessions` at once. No SQL ever holds the password: its verifier is made here. */
+  open(target: OpenTarget, name: string, password: string, sessions: number): Promise<void>
   /** Nobody signs in as it any more. Who is signed in stays. */
   shut(target: OpenTarget, name: string): Promise<void>
+  /** Moves its VALID UNTIL. */
+  prolong(target: OpenTarget, name: string, until: Instant): Promise<void>
   /**
    * NOLOGIN, end its sessions until none is left twice in a row, hand over what it owns to `heir` in every database, drop
    * it, and look from a second connection.

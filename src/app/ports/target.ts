@@ -6,6 +6,10 @@ import type { Backend } from '../../domain/session/session.ts'
 /** A target with its password, for the moment of connecting. Never logged, never stored. */
 export interface OpenTarget extends PostgresTarget {
   readonly password?: string
+  /** Control connections act as this role, once they are signed in; where it is gone, as the account itself. */
+  readonly actAs?: string
+  /** The same for planning alone: the account may not do what it plans. */
+  readonly plansAs?: string
 }
 
 /** Values as a Bind sent them, with the types that its Parse declared (0 or left out: the target works it out). */

@@ -1,10 +1,12 @@
 import type { Grant } from '../../domain/grant/grant.ts'
 import type { ResourceName } from '../../domain/ids.ts'
 import type { Instant } from '../../domain/time.ts'
-import { openTargetOf } from '../gateway/create-gateway-app.ts'
+import { openTargetOf } from '../gateway/open-target.ts'
 import { endSession } from '../gateway/sessions.ts'
 import type { SessionRecord } from '../ports/requests.ts'
-import { confirmGrant, isGone } from '../requests/steps.ts'
+import type { GrantRole } from '../ports/roles.ts'
+import { confirmGrant, isGone, leavesSessions } from '../requests/steps.ts'
+import { NotRemoved, removeRoleOf } from '../roles/remove-role.ts'
 import type { ReconcilerDeps } from './deps.ts'
 import { createVainAttempts, Expected } from './vain-attempts.ts'
 
@@ -15,7 +17,8 @@ import { createVainAttempts, Expected } from './vain-attempts.ts'
  *     → the gateway that carries the session, if it lives, cuts it by itself (app/gateway/cuts.ts)
  *     → after GRACE_MS the backend is terminated from here, whoever's session it was
  *     → a look from a second connection says that it is gone: `session.gone`
- *     → when that is true of every session that used the grant, the grant is `ended`
+ *     → its role, where it has one on the target, is removed and looked for: `role.gone`
+ *     → when that is true of every session that used the grant, and of its role, the grant is `ended`
  *
  * Nothing is remembered between passes but what is being looked at now, so a crash anywhere only means that the next
  * pass, of any replica, does it again. A target that does not answer is asked for ever, and shows as overdue.
@@ -73,9 +76,11 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
     const target = await openTargetOf(deps, record.target)
     if (!target.ok)
       throw new Expected(`the target of ${session.id} cannot be opened: ${target.detail ?? target.refusal}`)
+    const as = await store.roles.signedInAs(session.id)
+    const at = as === undefined ? target.value : { ...target.value, actAs: as.name }
     const gone =
-      (await deps.target.isGone(target.value, session.backend)) ||
-      (force && (await deps.target.terminate(target.value, session.backend, WITHIN_MS)))
+      (await deps.target.isGone(at, session.backend)) ||
+      (force && (await deps.target.terminate(at, session.backend, WITHIN_MS)))
     if (!gone) return false
     await store.transaction(async (tx) => {
       const now = await tx.requests.lockSession(session.id)
@@ -99,13 +104,29 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
   const clearGrant = async (grant: Grant): Promise<void> => {
     if (grant.state !== 'ending') return
     const old = clock.now() - grant.since >= GRACE_MS
-    const users = await store.requests.sessionsOfGrant(grant.id)
-    const gone = await Promise.all(users.map((used) => clearSession(used, old || used.session.state === 'closed')))
+    const users = leavesSessions(grant) ? [] : await store.requests.sessionsOfGrant(grant.id)
+    const [gone] = await Promise.all([
+      Promise.all(users.map((used) => clearSession(used, old || used.session.state === 'closed'))),
+      clearRole(grant),
+    ])
     if (gone.includes(false)) return
     await store.transaction(async (tx) => {
       const now = await tx.requests.lockGrant(grant.id)
       if (now !== undefined) await confirmGrant(tx, now)
     })
+  }
+
+  /** Whatever becomes of the sessions, nobody signs in as it any more, and it is gone. */
+  const clearRole = async (grant: Grant): Promise<void> => {
+    const role = grant.role === undefined ? undefined : await store.roles.roleOf(grant.id)
+    if (role !== undefined) await removed(role)
+  }
+  const removed = async (role: GrantRole): Promise<void> => {
+    try {
+      await removeRoleOf(deps, role)
+    } catch (error) {
+      throw error instanceof NotRemoved ? new Expected(error.message) : error
+    }
   }
 
   /** Sessions that must end and have not, whoever carries them. */
@@ -135,6 +156,8 @@ export function createClearing(deps: ReconcilerDeps): Clearing {
         spawn(grant.id, grant.resource, () => clearGrant(grant))
       for (const left of await store.requests.sessionsLeft(BATCH))
         spawn(left.session.id, left.session.resource, async () => void (await clearSession(left, true)))
+      for (const role of await store.roles.rolesToRemove(clock.now(), BATCH))
+        if (role.grant === undefined) spawn(role.name, role.resource, () => removed(role))
       await pursueDisobedient()
       vain.keepOnly(wanted)
     },

@@ -4,6 +4,7 @@ import { createBurying } from './bury.ts'
 import { createClearing } from './clear.ts'
 import type { ReconcilerDeps } from './deps.ts'
 import { every } from './every.ts'
+import { createMakingRoles } from '../roles/make-roles.ts'
 import { decideStale, endDisabled, endRevoked, expireGrants, expireRequests, takeOverdueSteps } from './expire.ts'
 
 /** A grant whose removal the target has not confirmed in time. Retried for ever; somebody should look. */
@@ -38,6 +39,7 @@ const OVERDUE_MS = 15_000
 export function startReconciler(deps: ReconcilerDeps): Reconciler {
   const clearing = createClearing(deps)
   const burying = createBurying(deps)
+  const making = createMakingRoles(deps)
   let lastPass: Instant | undefined
   let overdue: readonly Overdue[] = []
   let stopped = false
@@ -48,11 +50,12 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
   const steps: readonly (readonly [string, () => Promise<void>])[] = [
     ['expiring grants', () => expireGrants(deps)],
     ['expiring requests', () => expireRequests(deps)],
+    ['what requests do while they wait', () => takeOverdueSteps(deps)],
     ['deciding again', () => decideStale(deps)],
     ['ending what disabled people had', () => endDisabled(deps)],
-    ['what requests do while they wait', () => takeOverdueSteps(deps)],
     ['ending what lost its token', () => endRevoked(deps)],
     ['burying dead processes', () => burying.pass()],
+    ['making roles', () => making.pass()],
     ['clearing', () => clearing.pass()],
     ['counting what is overdue', countOverdue],
   ]
@@ -113,6 +116,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
     async pass() {
       await running
       await once()
+      await making.idle()
       await clearing.idle()
     },
     status: () => ({ lastPass, overdue }),
@@ -123,6 +127,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
       await running
       await listening.stop()
       cancel?.()
+      await making.idle()
       await clearing.idle()
     },
   }

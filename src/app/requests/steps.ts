@@ -3,12 +3,15 @@ import { grantedLength, provision } from '../../domain/grant/make.ts'
 import type { EndReason, Grant } from '../../domain/grant/grant.ts'
 import type { GrantId, PrincipalId, RequestId } from '../../domain/ids.ts'
 import type { Basis } from '../../domain/request/basis.ts'
+import type { Profile } from '../../domain/profile/profile.ts'
 import { voidRequest, withdraw } from '../../domain/request/close.ts'
 import type { HoldTerms } from '../../domain/policy/decision.ts'
 import type { Staff } from '../../domain/request/eligibility.ts'
 import type { AccessRequest, OpenRequirement, RequestCommon } from '../../domain/request/request.ts'
+import { accept } from '../../domain/transition.ts'
 import { waitingFor } from '../../domain/request/waiting.ts'
 import type { Tx } from '../ports/store.ts'
+import { planRole } from '../roles/plan-role.ts'
 import { grantMoved, requestOpened, requestSettled } from './entries.ts'
 import { beginWaiting } from './waiting.ts'
 
@@ -20,7 +23,7 @@ import { beginWaiting } from './waiting.ts'
  * deadlock; the store would then run the whole transaction again, a second later.
  */
 
-/** A new request under the next number. */
+/** A new request under the next number, with all that it will do while it waits. */
 export async function openRequest(
   tx: Tx,
   asked: Omit<RequestCommon, 'id' | 'reviews' | 'nudge' | 'escalations' | 'standIns'>,
@@ -63,20 +66,38 @@ export async function voidUnused(tx: Tx, request: AccessRequest, why: string): P
   if (request.state === 'approved') await endGrant(tx, request.grant, 'voided')
 }
 
-/** The grant of an approval, active at once: nothing has to be made on a target that a gateway stands before. */
+/**
+ * The grant of an approval. Active at once where a gateway stands before the target; where the profile says
+ * `access: ephemeral`, `provisioning` until its role stands there.
+ */
 export async function grantFor(
   tx: Tx,
   request: Extract<AccessRequest, { state: 'approved' }>,
   counted: readonly OpenRequirement[],
   actor: PrincipalId,
+  profile?: Profile,
 ): Promise<Grant> {
-  const active = activate(provision(request, counted))
-  if (!active.ok) throw new Error(`the new grant of ${request.id} could not be made active`)
-  await tx.requests.insertGrant(active.value)
-  await tx.record.append(grantMoved(active.value, actor))
+  const role = await planRole(tx, request, profile)
+  const provisioned = provision(request, counted)
+  const made = role === undefined ? activate(provisioned) : accept({ ...provisioned, role: role.name })
+  if (!made.ok) throw new Error(`the new grant of ${request.id} could not be made active`)
+  const grant = made.value
+  await tx.requests.insertGrant(grant)
+  await tx.record.append(grantMoved(grant, actor))
   const { kind } = request.subject
-  if (kind === 'statement' || kind === 'connect') await tx.requests.insertExecution(request.id, active.value.id)
-  return active.value
+  if (kind === 'statement' || kind === 'connect') await tx.requests.insertExecution(request.id, grant.id)
+  if (role !== undefined && profile !== undefined) {
+    const { resource, id, expiresAt: until } = grant
+    const { target, credential } = profile
+    await tx.roles.insertRole({
+      ...role,
+      grant: id,
+      resource,
+      target: { target, ...(credential === undefined ? {} : { credential }) },
+      until,
+    })
+  }
+  return grant
 }
 
 /** Moves the end of the grant that an approved extension is about. Undefined when that grant is not live any more. */
@@ -112,9 +133,14 @@ export async function endGrant(tx: Tx, id: GrantId, why: EndReason, actor?: Prin
   return true
 }
 
+/** What is over by itself leaves its session as it is. */
+export const leavesSessions = (grant: Grant): boolean =>
+  grant.state === 'ending' && grant.why === 'completed' && grant.scope === 'once'
+
 /** What is over by itself leaves its session as it is; otherwise every session that used the grant must be seen gone. */
 async function nothingHangsOn(tx: Tx, grant: Grant): Promise<boolean> {
-  if (grant.state === 'ending' && grant.why === 'completed' && grant.scope === 'once') return true
+  if (grant.role !== undefined && (await tx.roles.roleOf(grant.id))?.state !== 'gone') return false
+  if (leavesSessions(grant)) return true
   const users = await tx.requests.sessionsOfGrant(grant.id)
   return users.every(isGone)
 }

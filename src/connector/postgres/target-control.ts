@@ -4,6 +4,7 @@ import type { Backend } from '../../domain/session/session.ts'
 import { readAccount } from './account.ts'
 import { createConnections } from './connect.ts'
 import { explain } from './estimate.ts'
+import { acting } from './acting.ts'
 import { readLocks } from './locks.ts'
 import { whyNot } from './probe.ts'
 import { THIS } from './this-backend.ts'
@@ -37,13 +38,13 @@ export function createTargetControl(): TargetControl {
 
   return {
     async cancel(target, backend) {
-      await cutting.on(target, target.database)((client) => signal(client, 'pg_cancel_backend', backend))
+      await acting(cutting, target)((client) => signal(client, 'pg_cancel_backend', backend))
     },
     async terminate(target, backend, withinMs) {
       const until = performance.now() + withinMs
-      return cutting.on(
+      return acting(
+        cutting,
         target,
-        target.database,
       )(async (client) => {
         await signal(client, 'pg_terminate_backend', backend)
         let sentAt = performance.now()
@@ -59,10 +60,10 @@ export function createTargetControl(): TargetControl {
         }
       })
     },
-    isGone: (target, backend) => cutting.on(target, target.database)((client) => gone(client, backend)),
+    isGone: (target, backend) => acting(cutting, target)((client) => gone(client, backend)),
     estimate: (target, database, text, searchPath, bound) =>
-      connections.on(target, database)((client) => explain(client, text, searchPath, bound)),
-    locks: (target, backend) => connections.on(target, target.database)((client) => readLocks(client, backend)),
+      acting(connections, target, database, target.plansAs)((client) => explain(client, text, searchPath, bound)),
+    locks: (target, backend) => acting(connections, target)((client) => readLocks(client, backend)),
     async probe(target: OpenTarget) {
       try {
         return await connections.on(

@@ -24,6 +24,8 @@ export interface GrantCommon {
   }[]
   /** Rows that each statement under it may touch, where its reviewers said a number. */
   readonly rowsAtMost?: number
+  /** Made on the target for it alone; used through the standing account when left out. */
+  readonly role?: string
   readonly revision: Revision
   readonly startsAt: Instant
   readonly expiresAt: Instant

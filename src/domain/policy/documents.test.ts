@@ -103,7 +103,6 @@ test.each([
   ['data', `${RESOURCE}data: []\n`, 4],
   ['dependsOn', `${RESOURCE}dependsOn: [vault]\n`, 4],
   ['oncall', `${RESOURCE}oncall: {provider: pagerduty}\n`, 4],
-  ['access', `${RESOURCE}access: ephemeral\n`, 4],
   ['mode', `${RESOURCE}mode: observe\n`, 4],
   ['vault', `${RESOURCE}credential: {from: vault, path: a}\n`, 4],
   ['another protocol', 'kind: Resource\nname: a\nconnect: mysql://a/b\n', 3],

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CLASSIFICATIONS, CRITICALITIES } from '../profile/profile.ts'
+import { ACCESS, CLASSIFICATIONS, CRITICALITIES } from '../profile/profile.ts'
 import { isTimezone } from './local-time.ts'
 import { DURATION, parseDuration } from '../time.ts'
 import { NAMED_VERBS } from '../verb.ts'
@@ -49,6 +49,14 @@ const resource = z.strictObject({
   type: z.literal('postgres').optional().describe('Inferred from connect when left out.'),
   connect: text(1024).describe('postgres://user@host:5432/database?sslmode=require. Never holds a password.'),
   credential: credential.optional().describe('Where the password of the target comes from.'),
+  access: z
+    .enum(ACCESS)
+    .optional()
+    .describe('ephemeral: each grant is a role of its own on the target. standing when left out.'),
+  directCredential: z
+    .boolean()
+    .optional()
+    .describe('With access: ephemeral, a window may come with a credential for its role, to be used past the gateway.'),
   env: word.optional(),
   classification: z.enum(CLASSIFICATIONS).optional(),
   criticality: z.enum(CRITICALITIES).optional(),

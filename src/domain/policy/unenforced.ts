@@ -10,7 +10,6 @@ const LATER_KEYS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
     data: 'classifying tables and columns inside a resource',
     dependsOn: 'dependencies between resources',
     oncall: 'asking who is on call',
-    access: 'roles made for one grant',
     mode: 'observe mode',
     risk: 'risk factors',
     'credential.from=vault': 'reading credentials from a vault',

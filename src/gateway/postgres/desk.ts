@@ -2,6 +2,7 @@ import type { CutOrder } from '../../app/ports/gateway.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
 import { encodeReady, encodeTold } from '../../wire/postgres/encode.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
+import type { Assumed } from './as-role.ts'
 import { FewSet } from './few.ts'
 import { GrantsInUse } from './grants-in-use.ts'
 import type { Interruptible, Leave } from './hold.ts'
@@ -45,6 +46,8 @@ export class Desk {
   limited: (handle: (alone: boolean) => Promise<void>) => void = () => undefined
   /** Statements whose answer is not complete. */
   readonly runs = new FewSet<Run>()
+  /** Set while the session runs as the role of a grant. */
+  assumed: Assumed | undefined
   /** Set while a statement waits for people: the way to end that wait. */
   wait: Interruptible | undefined
   /** Refused in the extended protocol by the gateway alone: everything up to Sync is dropped. */
@@ -53,7 +56,7 @@ export class Desk {
   ended = false
   /** A Parse that waits for the message behind it: a held Bind then has not sent even the Parse. */
   #stash: { readonly frame: Buffer; readonly expected: Expected; readonly prepared: Prepared } | undefined
-  readonly #cut: (order: CutOrder) => void
+  readonly cut: (order: CutOrder) => void
   /** What has to be looked at before the Sync that commits it; where something else does, only if it must. */
   beforeSync: ((must: boolean) => Promise<void>) | undefined
   /** How many Syncs and Queries have gone out. */
@@ -66,7 +69,7 @@ export class Desk {
     this.of = of
     this.out = out
     this.line = line
-    this.#cut = cut
+    this.cut = cut
     this.judge = new Judge({ ...of, prepared: this.prepared })
     this.grants = new GrantsInUse(of.app, of.session, cut)
     this.reviewed = new UnderReview((run) => this.grants.over(run))
@@ -252,7 +255,7 @@ export class Desk {
     this.drop()
     this.reviewed.undoes()
     if ((await line.ask('ROLLBACK')) === undefined) {
-      if (!this.ended) this.#cut({ reason: 'cut', why: 'a transaction could not be rolled back' })
+      if (!this.ended) this.cut({ reason: 'cut', why: 'a transaction could not be rolled back' })
       return
     }
     if (this.ended) return

@@ -7,6 +7,7 @@ import {
   decodeParse,
   FRONTEND,
 } from '../../wire/postgres/frontend.ts'
+import { assume } from './as-role.ts'
 import { beginCount, countingOf, executeCounted } from './counted-run.ts'
 import type { CountedPortal } from './counted-run.ts'
 import type { Cleared, Desk } from './desk.ts'
@@ -140,6 +141,12 @@ export class Extended {
       if (verdict.leave !== undefined) this.#desk.run(text, verdict).finish('failed', '26000')
       return await this.#unknown('26000', name)
     }
+    const told = await assume(this.#desk, verdict.leave, verdict.work, true)
+    if (this.#desk.ended) return undefined
+    if (told !== undefined) {
+      this.#desk.refused(text, verdict, told)
+      return await this.#desk.refuse(told, 'extended', true)
+    }
     const counting = countingOf(verdict)
     if (counting === undefined) {
       this.#bound(frame, portal, prepared, verdict)
@@ -208,6 +215,12 @@ export class Extended {
     if (verdict.kind === 'refused') await desk.refuse(verdict.told, 'extended', true)
     if (verdict.kind !== 'go') return
     const { work, decision, leave } = verdict
+    const told = await assume(desk, leave, work, true)
+    if (desk.ended) return
+    if (told !== undefined) {
+      desk.refused(text, verdict, told)
+      return await desk.refuse(told, 'extended', true)
+    }
     const run = leave === undefined ? portal.run : desk.run(text, verdict)
     const bench = desk.judge.bench()
     const counting = countingOf(verdict)
@@ -228,8 +241,31 @@ export class Extended {
   }
 
   #run(frame: Buffer, portal: Portal): Handled {
+    const role = portal.leave?.role?.name
+    if (role !== undefined && this.#desk.assumed?.role !== role) return this.#runAsRole(frame, portal)
     if (this.#desk.mustConfirm(portal.work, 'extended')) return this.#commit(frame, portal)
     return this.#go(frame, portal)
+  }
+
+  /** It goes on with rows that it has not given yet, and what was between them ran as somebody else. */
+  async #runAsRole(frame: Buffer, portal: Portal): Promise<void | string> {
+    const desk = this.#desk
+    await desk.line.drain()
+    if (desk.ended || desk.line.skipping) return undefined
+    const told = await assume(desk, portal.leave, portal.work, true)
+    if (desk.ended) return undefined
+    if (told !== undefined) return await desk.refuse(told, 'extended', true)
+    // In a transaction that has failed nobody assumes anything: the target refuses it by itself.
+    return await (desk.assumed === undefined ? this.#go(frame, portal) : this.#run(frame, portal))
+  }
+
+  /** Whether this message belongs to what runs as the role of a grant. */
+  goesOnAs(tag: number, frame: Buffer): boolean {
+    if (tag === FRONTEND.Describe) return decodeNamed(frame)?.what === 'portal'
+    if (tag === FRONTEND.Flush || tag === FRONTEND.Terminate) return true
+    if (tag !== FRONTEND.Execute) return false
+    const role = this.#portals.get(decodeExecute(frame)?.portal ?? '')?.leave?.role?.name
+    return role !== undefined && role === this.#desk.assumed?.role
   }
 
   #go(frame: Buffer, portal: Portal): Promise<void> | undefined {

@@ -3,7 +3,7 @@ import type { Estimate } from '../../domain/action.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
 import { fewest } from '../../domain/policy/row-cap.ts'
 import type { Snapshot } from '../../domain/policy/snapshot.ts'
-import type { RequestId } from '../../domain/ids.ts'
+import type { GrantId, RequestId } from '../../domain/ids.ts'
 import type { NamedVerb } from '../../domain/verb.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
@@ -33,6 +33,8 @@ export class Interruptible {
 export interface Leave {
   readonly request: RequestId
   readonly expiresAt: Instant
+  /** The grant, and the role of the target that it is used through where it has one. */
+  readonly role?: { readonly name: string; readonly grant: GrantId }
   /** It began an execution that must be finished. */
   readonly once: boolean
   /** Rows that were agreed: more roll it back. */
@@ -75,11 +77,18 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
   if (!opened.ok) return opened.result
   if (opened.value.kind === 'covered') {
     if (wait.by !== undefined) return interrupted(wait.by, opened.value.request)
-    const { request, expiresAt, rowsAtMost } = opened.value
+    const { request, expiresAt, rowsAtMost, role, grant } = opened.value
     const rowCap = fewest([input.decision.terms.rowCap?.rows, rowsAtMost])
     return {
       kind: 'go',
-      leave: { request, expiresAt, once: false, single: false, ...(rowCap === undefined ? {} : { rowCap }) },
+      leave: {
+        request,
+        expiresAt,
+        once: false,
+        single: false,
+        ...(role === undefined ? {} : { role: { name: role, grant } }),
+        ...(rowCap === undefined ? {} : { rowCap }),
+      },
     }
   }
   const held = opened.value
@@ -117,6 +126,11 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
       return { kind: 'refused', told: timedOut(held.request, input.waitAtMostMs !== undefined) }
     case 'withdrawn':
       return { kind: 'refused', told: withdrawn(held.request) }
+    case 'failed':
+      return {
+        kind: 'refused',
+        told: failure(`${held.request}: its role on the target could not be made: ${outcome.why}`),
+      }
     case 'voided':
       return { kind: 'again', why: `${held.request} voided: ${outcome.why}` }
     default:
@@ -152,6 +166,7 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
       request: held.request,
       expiresAt: started.value.expiresAt,
       once: true,
+      ...(started.value.role === undefined ? {} : { role: { name: started.value.role, grant: started.value.grant } }),
       ...(started.value.rowCap === undefined ? {} : { rowCap: started.value.rowCap }),
       single: scopeFor(input.subject, input.decision.terms.scope) === 'once',
     },

@@ -1,4 +1,5 @@
 import type { CatalogueWatch } from '../../app/ports/catalogue.ts'
+import type { RoleSignIn } from '../../app/ports/gateway.ts'
 import type { OpenTarget } from '../../app/ports/target.ts'
 import { connectDigest } from '../../domain/digest.ts'
 import { parseResourceName } from '../../domain/ids.ts'
@@ -68,9 +69,10 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
   let watch: CatalogueWatch | undefined
   try {
     const admitted = await admit(parts, guest, sourceAddress, gone, (session) => (opened = { session, why: 'failed' }))
-    const { target } = admitted
+    const role = await signInAs(parts, admitted)
+    const { target } = role === undefined ? admitted : { target: role.control }
     const connected = await connectTarget(
-      target,
+      role?.target ?? target,
       admitted.database,
       guest.startup.settings,
       parts.limits.connectMs,
@@ -78,6 +80,8 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
       parts.sockets,
       parts.poolers,
     )
+    // Dies here: nobody knows the password, and the role goes with its grant.
+    await role?.shut()
     if (!connected.ok) throw new Refused(fatal(connected.code, `${admitted.resource}: ${connected.message}`), 'failed')
     const { backend, key, parameters, state: row } = connected
     try {
@@ -90,13 +94,14 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
         throw new Refused(fatal('08P01', 'the state of the session could not be read'), 'failed')
       state.reason = guest.startup.reason
       await parts.app.attachBackend(admitted.session, backend)
-      watch = await parts.catalogue.watch(target, admitted.database)
+      watch = await parts.catalogue.watch(admitted.target, admitted.database)
       if (gone.by !== undefined) throw new Gone()
       const cancelKey = parts.keys.issue(guest.minor, backend.pid, () => running?.cancel())
       try {
         running = new GatewaySession({
           ...parts,
           ...admitted,
+          target,
           watch,
           principal: guest.principal,
           sourceAddress,
@@ -161,6 +166,15 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
     }
     socket.destroySoon()
   }
+}
+
+/** Where its grant has a role of its own, the session signs in as that. */
+async function signInAs({ app }: ServeParts, { session, leave, resource }: Admitted): Promise<RoleSignIn | undefined> {
+  if (leave?.role === undefined) return undefined
+  const role = await app.signInAs(session, leave.role.grant)
+  if (!role.ok)
+    throw new Refused(fatal('08001', `${resource}: ${role.detail ?? 'the role of the grant cannot be had'}`), 'failed')
+  return role.value
 }
 
 /** Before there is a session that could say it. */

@@ -6,6 +6,7 @@ import type { Told } from '../../wire/postgres/encode.ts'
 import { FrameReader } from '../../wire/postgres/frame.ts'
 import type { Piece, Violation } from '../../wire/postgres/frame.ts'
 import { clientLimits, decodeQuery, FRONTEND, TERMINATE } from '../../wire/postgres/frontend.ts'
+import { assume, leaveRole } from './as-role.ts'
 import { bury } from './bury.ts'
 import { atDeadline } from './deadline.ts'
 import { countingOf, runCountedQuery } from './counted-run.ts'
@@ -241,13 +242,16 @@ export class GatewaySession {
     this.#end('failed', fatal(what.startsWith(TOO_LARGE) ? '54000' : '08P01', what))
   }
 
-  #handle(piece: Piece): Handled {
+  /** @param left the role of a grant was left as far as it can be now. */
+  #handle(piece: Piece, left = false): Handled {
     if (this.#line.copy === 'in') return this.#copying(piece)
     const frame = piece.bytes
     const desk = this.#desk
     // The target ignores everything behind an error up to Sync, and so does a refusal.
     const dropping = desk.dropping || this.#line.skipping
     if (dropping && piece.tag !== FRONTEND.Sync && piece.tag !== FRONTEND.Terminate) return undefined
+    if (desk.assumed !== undefined && !left && !this.#extended.goesOnAs(piece.tag, frame))
+      return this.#leaveFirst(piece)
     if (this.#extended.mustAsk(piece.tag, frame)) return this.#askFirst(piece)
     switch (piece.tag) {
       case FRONTEND.Query:
@@ -276,6 +280,13 @@ export class GatewaySession {
         // Copy data behind a copy that has failed: PostgreSQL ignores it too.
         return undefined
     }
+  }
+
+  /** What ran as the role of a grant has run. */
+  async #leaveFirst(piece: Piece): Promise<void | string> {
+    await leaveRole(this.#desk)
+    if (!this.#desk.ended) return await this.#handle(piece, true)
+    return undefined
   }
 
   #sync(frame: Buffer): undefined {
@@ -341,6 +352,24 @@ export class GatewaySession {
     if (verdict.kind === 'refused') await this.#desk.refuse(verdict.told, 'simple', true)
     if (verdict.kind !== 'go') return
     if (this.#desk.mustConfirm(verdict.work, 'simple')) return await this.#commitQuery(frame, text, verdict)
+    if (verdict.leave?.role !== undefined) return await this.#queryAsRole(frame, text, verdict)
+    await this.#runCleared(frame, text, verdict)
+  }
+
+  /** As the role of its grant, which is left again behind it; behind a COPY FROM STDIN, before the next message. */
+  async #queryAsRole(frame: Buffer, text: string, cleared: Cleared): Promise<void> {
+    const told = this.#line.unsynced
+      ? notUnderstood(SYNC_FIRST)
+      : await assume(this.#desk, cleared.leave, cleared.work, false)
+    if (this.#desk.ended) return
+    if (told !== undefined) {
+      this.#desk.refused(text, cleared, told)
+      await this.#desk.refuse(told, 'simple', true)
+    } else await this.#runCleared(frame, text, cleared)
+    if (!cleared.work.copies) await leaveRole(this.#desk)
+  }
+
+  async #runCleared(frame: Buffer, text: string, verdict: Cleared): Promise<void> {
     const counting = countingOf(verdict)
     if (counting === undefined) return this.#runQuery(frame, text, verdict)
     // A question inside an open pipeline makes it a transaction block, which a simple query then does not end.

@@ -121,6 +121,7 @@ async function handOver(
       await client.query(
         `grant ${name(role.heir)} to ${own}; set local role ${own}; reassign owned by ${own} to ${name(role.heir)}`,
       )
+    await takeBack(client, own, oid)
     await client.query(`set local role ${own}; drop owned by ${own}; set local role none`)
     await client.query('commit')
   } catch (error) {
@@ -130,12 +131,31 @@ async function handOver(
   return rows.map((row) => row.what)
 }
 
+/** INVARIANT: DROP OWNED takes back only what the one who runs it has given. What was handed on is taken back by the hand. */
+async function takeBack(client: pg.ClientBase, own: string, oid: string): Promise<void> {
+  const { rows } = await client.query<{ revoke: string; grantor: string }>(
+    `select distinct pg_catalog.format('revoke all on %s %I.%I from ', case c.relkind when 'S' then 'sequence' else 'table' end,
+        n.nspname, c.relname) as revoke, pg_catalog.pg_get_userbyid(a.grantor)::text as grantor
+     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace,
+       pg_catalog.aclexplode(c.relacl) a
+     where a.grantee = $1::oid and c.relacl is not null and c.oid in (
+       select objid from pg_catalog.pg_shdepend
+       where refclassid = 'pg_catalog.pg_authid'::regclass and refobjid = $1::oid and deptype = 'a'
+         and dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()))`,
+    [oid],
+  )
+  for (const { revoke, grantor } of rows)
+    await client.query(`set local role ${name(grantor)}; ${revoke}${own}; set local role none`)
+}
+
 /** False when something new depends on it. */
 async function drop(client: pg.ClientBase, role: string): Promise<boolean> {
   try {
-    await client.query(`drop role if exists ${name(role)}`)
+    // Something of it may be in a transaction that is open still.
+    await client.query(`begin; set local lock_timeout = 5000; drop role if exists ${name(role)}; commit`)
     return true
   } catch (error) {
+    await client.query('rollback').catch(() => undefined)
     if ((error as { code?: unknown }).code === '2BP01') return false
     throw error
   }

@@ -9,7 +9,6 @@ import type { ResourceName, Revision } from '../../../domain/ids.ts'
 import { grantsRole, groupRole, heirRole, ROLE_GROUPS, standingRole } from '../../../domain/profile/role-names.ts'
 import { readProfile } from '../../../domain/profile/read-profile.ts'
 import { instant } from '../../../domain/time.ts'
-import { deriveScramKeys } from '../../../wire/postgres/auth/scram-keys.ts'
 import { targetServers, testServer } from '../../../../test/support/database.ts'
 import type { TestDatabase } from '../../../../test/support/database.ts'
 import { createTargetControl } from '../target-control.ts'
@@ -113,10 +112,7 @@ describe.runIf(hasPsql).each(targetServers())('roles for single grants on Postgr
   /** Opens the role for sign-ins, as the gateway does: the password never leaves this process. */
   const opened = async (sessions = 3): Promise<string> => {
     const secret = randomBytes(12).toString('hex')
-    const salt = randomBytes(16)
-    const { storedKey, serverKey } = deriveScramKeys(secret, salt, 4096)
-    const verifier = `SCRAM-SHA-256$4096:${salt.toString('base64')}$${storedKey.toString('base64')}:${serverKey.toString('base64')}`
-    await roles.open(target, role, verifier, sessions)
+    await roles.open(target, role, secret, sessions)
     return secret
   }
   const exists = async () => (await db.query('SELECT FROM pg_roles WHERE rolname = $1', [role])).length === 1
@@ -138,6 +134,7 @@ describe.runIf(hasPsql).each(targetServers())('roles for single grants on Postgr
         'DELETE FROM carts WHERE id = 2',
       ),
     ).toEqual(['ran', '42501', 'ran', 'ran', '42501', '42501', '42501', 'ran', '42501'])
+    expect(await roles.make(target, spec())).toMatchObject({ ok: false })
     const [row] = await db.query<{ attributes: string; comment: string; until: boolean }>(
       `SELECT concat_ws(' ', rolcanlogin, rolconnlimit, rolsuper, rolcreaterole, rolbypassrls) AS attributes,
          shobj_description(oid, 'pg_authid') AS comment, rolvaliduntil BETWEEN now() AND now() + '1 min' AS until
@@ -145,6 +142,7 @@ describe.runIf(hasPsql).each(targetServers())('roles for single grants on Postgr
       [role],
     )
     expect(row).toEqual({ attributes: 'f 0 f f f', comment: `${TAG}: a test`, until: true })
+    expect(await roles.remove(target, ours(), 2_000)).toEqual({ kind: 'gone', handedOver: [] })
   })
 
   it('writes with the sequences behind the defaults of its tables', async () => {
@@ -152,6 +150,7 @@ describe.runIf(hasPsql).each(targetServers())('roles for single grants on Postgr
     expect(
       await standing(`SET ROLE ${role}`, 'INSERT INTO carts (age) VALUES (5)', 'DELETE FROM carts', 'TABLE cards'),
     ).toEqual(['ran', 'ran', '42501', '42501'])
+    expect(await roles.remove(target, ours(), 2_000)).toEqual({ kind: 'gone', handedOver: [] })
   })
 
   it('can do what its verbs are, for as long as it is there', async () => {

@@ -6,6 +6,7 @@ import { readInventory } from './inventory.ts'
 import { makeRole } from './make.ts'
 import { name, text } from './names.ts'
 import { removeRole } from './remove.ts'
+import { scramVerifier } from './scram-verifier.ts'
 
 /** Roles for single grants, over control connections of their own. */
 export function createTargetRoles(): TargetRoles {
@@ -25,15 +26,17 @@ export function createTargetRoles(): TargetRoles {
         const how = rows[0]?.modern === true ? ' with inherit false, set true' : ''
         await client.query(`grant ${name(role)} to ${name(to)}${how}`)
       }),
-    open: (target, role, verifier, sessions) =>
-      work(target, async (client) => {
-        if (!verifier.startsWith('SCRAM-SHA-256$')) throw new Error('a verifier is expected, never a password')
-        await client.query(
-          `alter role ${name(role)} login connection limit ${Math.trunc(sessions)} password ${text(verifier)}`,
-        )
-      }),
+    open: async (target, role, password, sessions) => {
+      const verifier = await scramVerifier(password)
+      const so = `login connection limit ${Math.trunc(sessions)} password ${text(verifier)}`
+      await work(target, (client) => client.query(`alter role ${name(role)} ${so}`))
+    },
     shut: (target, role) =>
       work(target, async (client) => void (await client.query(`alter role ${name(role)} nologin password null`))),
+    prolong: async (target, role, until) => {
+      const so = `valid until ${text(new Date(until).toISOString())}`
+      await work(target, (client) => client.query(`alter role ${name(role)} ${so}`))
+    },
     remove: (target, role, withinMs) =>
       removeRole(
         (database) => working.on(target, database ?? target.database),
