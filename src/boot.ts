@@ -11,6 +11,8 @@ import { every } from './app/reconcile/every.ts'
 import { refuseOtherCertificate } from './app/reconcile/one-certificate.ts'
 import { announce, type Presence } from './app/reconcile/presence.ts'
 import { type Overdue, startReconciler } from './app/reconcile/start-reconciler.ts'
+import type { Gate } from './app/restore/gate.ts'
+import { startSettling } from './app/restore/settle.ts'
 import { done } from './app/result.ts'
 import { version } from './cli/server.ts'
 import { type Address, type Config, readConfig, type ReplicaRole, type StartFlags } from './config.ts'
@@ -70,7 +72,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   const { dataDir } = config
   const storeUrl = await databaseUrl(config, parts, says('store'))
   const core = await openCore({ databaseUrl: storeUrl, dataDir }, parts, log)
-  const { opened, sealer, keeper, classifier, control, roles, catalogue, readCredential, timer, onFault } = core
+  const { opened, gate, sealer, keeper, classifier, control, roles, catalogue, readCredential, timer, onFault } = core
   const { store, vital, clock, wake } = opened
   // Before anything is asked of the store, and for as long as this process lives.
   const failover = async (): Promise<void> => {
@@ -123,12 +125,23 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
       })
     : undefined
   parts.defer(() => reconciler?.stop())
+  const settling =
+    reconciler &&
+    startSettling({
+      store: vital,
+      timer,
+      onFault,
+      pass: () => reconciler.pass(),
+      say: (message) => log.warn({ area: 'restore' }, message),
+    })
+  parts.defer(() => settling?.stop())
 
   // The use cases.
   let gateway: GatewayProcesses | undefined
   let draining = false
   const checks = async (): Promise<Readiness['checks']> => [
     ...(await opened.readiness()),
+    ...restoreChecks(gate),
     check('policy', keeper.current() !== undefined, 'the policy in force has not been confirmed for 2 s'),
     ...(draining ? [check('stopping', false, 'it ends what is open, and stops')] : []),
     ...(reconciler === undefined
@@ -177,6 +190,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
       gateway: () => (has('gateway') && gateway === undefined ? undefined : gatewayAddress),
     },
     now: () => clock.now(),
+    closed: () => gate.closed(),
     documentSchemas: jsonSchemas(),
     log,
     idempotency: opened.idempotency,
@@ -303,6 +317,15 @@ const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : 
 const age = (last: number | undefined, now: number): number =>
   last === undefined ? Number.POSITIVE_INFINITY : now - last
 const check = (name: string, ok: boolean, detail: string) => (ok ? { name, ok } : { name, ok, detail })
+
+/** Nobody is served before what a backup brought back has been ended. */
+function restoreChecks(gate: Gate): Readiness['checks'] {
+  const closed = gate.closed()
+  if (closed !== undefined) return [{ name: 'restore', ok: false, detail: closed }]
+  const waiting = gate.waiting()
+  const words = `${waiting} resources stay closed until their target confirms that access from before the restore has ended`
+  return waiting === 0 ? [] : [seen('restore', words)]
+}
 
 /** A check that never fails; what there is to say about it is shown. */
 const seen = (name: string, detail: string | undefined) =>

@@ -6,6 +6,7 @@ import type { TargetRoles } from './app/ports/target-roles.ts'
 import type { Timer } from './app/ports/timer.ts'
 import { keepPolicy, type PolicyKeeper } from './app/documents/keeper.ts'
 import type { Sealer } from './app/ports/secrets.ts'
+import { keepGate, type Gate } from './app/restore/gate.ts'
 import { createClassifier } from './classify/postgres/classifier.ts'
 import type { Classifier } from './classify/postgres/shape.ts'
 import { createCatalogueSource } from './connector/postgres/catalogue-source.ts'
@@ -19,6 +20,8 @@ import { openStore, type OpenStore } from './store/open-store.ts'
 /** What the server and each of its gateway processes open alike: the store, the policy, and eyes and hands on targets. */
 export interface Core {
   readonly opened: OpenStore
+  /** Whether a store that was restored may serve anybody yet. */
+  readonly gate: Gate
   readonly sealer: Sealer
   readonly keeper: PolicyKeeper
   readonly classifier: Classifier
@@ -47,6 +50,8 @@ export async function openCore(
   const tell = (subjects: Iterable<string>): void => wake.tell(subjects)
   const ledger = createLedger({ store: vital.ledger, wake, tell, timer, onFault })
   parts.defer(() => ledger.close())
+  const gate = await keepGate({ store: vital, timer, onFault })
+  parts.defer(() => gate.stop())
   const sealer = await openKeyring(options.dataDir, process.env, store.secrets)
   const keeper = await keepPolicy({ store: vital, wake, monotonic: () => performance.now(), log: says('policy') })
   parts.defer(() => keeper.stop())
@@ -60,6 +65,7 @@ export async function openCore(
   parts.defer(() => catalogue.close())
   return {
     opened,
+    gate,
     sealer,
     keeper,
     classifier,

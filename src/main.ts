@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import type { BackupInput, RestoreInput } from './backup.ts'
 import type { StartFlags } from './config.ts'
 
 // INVARIANT: this file imports nothing but types before the version is known: an older Node fails in what comes then.
@@ -13,5 +14,7 @@ tuneEngine(process.env)
 const [{ run }, { processTerminal }] = await Promise.all([import('./cli/run.ts'), import('./cli/terminal.ts')])
 process.exitCode = await run(process.argv.slice(2), processTerminal(), {
   start: async (_, flags: StartFlags) => (await import('./boot.ts')).start(flags),
+  backup: async (cli, input: BackupInput) => (await import('./backup.ts')).backup(cli, input),
+  restore: async (cli, input: RestoreInput) => (await import('./backup.ts')).restore(cli, input),
   tour: async (cli) => (await import('./tour/tour.ts')).tour({ json: cli.wantsJson }),
 })

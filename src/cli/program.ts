@@ -9,6 +9,8 @@ type Load = () => Promise<{ readonly run: Run<never> }>
 export interface Parts {
   readonly start: Run<never>
   readonly tour: Run<never>
+  readonly backup: Run<never>
+  readonly restore: Run<never>
 }
 
 /** A command was chosen: run it with these. */
@@ -225,7 +227,7 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
   ).option('--file <path>', 'read the value from this file')
   define(secret, 'ls', 'list names', () => import('./commands/secret-ls.ts'))
   define(secret, 'rm <name>', 'remove', () => import('./commands/secret-rm.ts'))
-  const admin = group('admin', 'accounts and tokens')
+  const admin = group('admin', 'accounts, tokens, backups')
   const user = admin.command('user').description('people, services and agents')
   define(user, 'add <name>', 'make an account', () => import('./commands/admin-user-add.ts'))
     .addOption(new Option('--kind <kind>', 'what it is').choices(['user', 'service', 'agent']).default('user'))
@@ -256,11 +258,22 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     new Option('--for <name>', 'whose').makeOptionMandatory(),
   )
 
-  program.commandsGroup('Server:')
   const inside =
     (run: Run<never>): Load =>
     () =>
       Promise.resolve({ run })
+  const store = (command: Command): Command =>
+    command.option('--data <dir>', 'its data folder').option('--demo', "the demo's")
+  store(
+    define(admin, 'backup <file>', 'copy the whole store into a new file; the server may run', inside(parts.backup)),
+  )
+  store(
+    define(admin, 'restore <file>', 'put a backup into the store of a server that does not run', inside(parts.restore)),
+  )
+    .option('--replace', 'lose what is in the store now')
+    .option('--keep-api-tokens', 'let the API tokens of the backup go on; all others end')
+
+  program.commandsGroup('Server:')
   addStartOptions(define(program, 'start', 'start a server', inside(parts.start)))
   define(program, 'stop', 'stop the server of a data folder', () => import('./commands/stop.ts'))
     .option('--data <dir>', 'its data folder')

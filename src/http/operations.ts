@@ -18,6 +18,8 @@ import { present } from './view/scalars.ts'
 import { validateBody, validateParams, validateQuery } from './validate.ts'
 import { Cursor } from '../contract/scalars.ts'
 
+const RETRY = { 'retry-after': '5' }
+
 /** What hangs on one HTTP request while it is served. */
 export interface Env {
   Bindings: HttpBindings
@@ -36,6 +38,7 @@ export interface OperationDeps {
   readonly app: App
   readonly info: ServerInfo
   readonly now: () => Instant
+  readonly closed: () => string | undefined
   readonly idempotency: IdempotencyStore | undefined
   readonly slots: StreamSlots
   /** Aborts when the server stops. */
@@ -61,6 +64,9 @@ export async function serveOperation(
   deps: OperationDeps,
 ): Promise<Response> {
   const route: Route = routes[operation]
+  const closed = deps.closed()
+  // What this server is may be asked at any time, as its probes may.
+  if (closed !== undefined && operation !== 'getInfo') throw new Refused('restoring', { detail: closed }, RETRY)
   const { incoming } = c.env
   const atMost = route.large === true ? LARGE_BODY_AT_MOST : BODY_AT_MOST
   refuseDeclaredLength(incoming.headers, atMost)

@@ -35,6 +35,7 @@ export const PROTOCOL_PROBLEMS = {
   },
   headers_too_large: { status: 431, title: 'The headers are too large.' },
   too_many_streams: { status: 429, title: 'Too many event streams are open.' },
+  restoring: { status: 503, title: 'The store was restored from a backup; nobody is served yet.' },
   busy: { status: 503, title: 'The server is stopping.' },
   internal: { status: 500, title: 'Something failed here. It is in the log under the id in `instance`.' },
 } as const satisfies Readonly<Record<string, Told>>

@@ -45,6 +45,7 @@ export function createRouter(options: RouterOptions): Router {
     app,
     info: options.info,
     now: options.now,
+    closed: options.closed ?? (() => undefined),
     idempotency: options.idempotency,
     slots: createStreamSlots((open) => metrics.streams(open)),
     stopping: options.stopping,

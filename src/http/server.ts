@@ -28,6 +28,8 @@ export interface HttpServerOptions {
   readonly info: ServerInfo
   /** The clock of the database. */
   readonly now: () => Instant
+  /** Why nobody is served, in words for them; undefined, or left out, when nothing is in the way. Probes and pages answer all the same. */
+  readonly closed?: () => string | undefined
   /** JSON Schemas of the kinds of documents, by lower-case kind: served at /schemas/{kind}.json. */
   readonly documentSchemas: Readonly<Record<string, object>>
   readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>

@@ -28,7 +28,7 @@ export async function createLedgerSigner(
   const remembered = await memory.read()
   if (remembered !== undefined && remembered.origin !== origin)
     throw new SignerRefusal(
-      `this data folder has signed for the ledger ${remembered.origin}, and the database holds ${origin}`,
+      `this data folder has signed for the ledger ${remembered.origin}, and the database holds ${origin}. If the store was restored on another machine, move the file ledger-signed of this data folder away`,
     )
   let last: TreeHead = remembered ?? { size: 0, root: EMPTY_ROOT }
   return {

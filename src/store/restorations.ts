@@ -50,6 +50,11 @@ export function restorationStore(executor: Executor): RestorationStore {
       )
       return rows.length
     },
+    async log() {
+      const { rows } = await sql<{ log: string }>`SELECT log FROM restoration WHERE log IS NOT NULL
+        ORDER BY number DESC LIMIT 1`.execute(executor)
+      return rows[0]?.log
+    },
     noteEnded: (number, now) => note('ended_at', number, now),
     noteOpened: (number, now) => note('opened_at', number, now),
     noteSettled: (number, now) => note('settled_at', number, now),

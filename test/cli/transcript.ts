@@ -93,7 +93,7 @@ export async function play(transcript: Transcript, around: Surroundings): Promis
         onInterrupt: () => () => undefined,
       }
       const nothing = (): Promise<void> => Promise.resolve()
-      const code = await run(argv, terminal, { start: nothing, tour: nothing })
+      const code = await run(argv, terminal, { start: nothing, tour: nothing, backup: nothing, restore: nothing })
       const marked = err.replaceAll(/^(?=.)/gm, '2> ').replaceAll(/^$(?=\n)/gm, '2>')
       const all = `${out}${marked}${code === 0 ? '' : `[${code}]\n`}`
       seen += `${part.line}\n${all.replaceAll(around.origin, '$ORIGIN').replaceAll(home, '$HOME')}${trailing(part.expected)}`

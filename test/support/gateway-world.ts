@@ -97,6 +97,8 @@ export class FakeGatewayApp implements GatewayApp {
   wantsEstimate = false
   policyUp = true
   storeUp = true
+  /** Why nobody is served, or nobody on a resource. */
+  notYet: (resource?: ResourceName) => string | undefined = () => undefined
   readonly entries: StatementEntry[] = []
   readonly finished: (Done & { readonly request: string })[] = []
   readonly withdrawals: { readonly request: string; readonly why: string }[] = []

@@ -129,6 +129,7 @@ export async function httpWorld(): Promise<HttpWorld> {
     clock,
     wake,
     ledger: signedAtOnce,
+    gate: { closed: () => undefined },
     roles: noRoles,
     replica,
     timer: {

@@ -205,7 +205,8 @@ export async function requestsWorld(): Promise<RequestsWorld> {
       const onFault = (what: string, error: unknown): void => void faults.push(`${what}: ${String(error)}`)
       const replica = createReplica(store, () => randomUUID())
       const verifiers = () => Promise.reject(new Error('nobody signs in here'))
-      const shared = { store, clock, wake, timer, policy, refreshPolicy, readCredential, replica, onFault }
+      const gate = { closed: () => undefined }
+      const shared = { store, clock, wake, timer, gate, policy, refreshPolicy, readCredential, replica, onFault }
       const gateway = createGatewayApp({ ...shared, roles: noRoles, ledger: signedAtOnce, verifiers, baseUrl })
       const say = (message: string): void => void faults.push(message)
       const target = targetControl(database.url)

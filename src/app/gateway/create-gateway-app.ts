@@ -39,6 +39,7 @@ export function createGatewayApp(deps: GatewayDeps): GatewayPart {
   return {
     policy: deps.policy,
     now: () => deps.clock.now(),
+    notYet: (resource) => deps.gate.closed(resource),
     verifiers: (user) => turn(() => deps.verifiers(user)),
     async openTarget(resource) {
       const profile = deps.policy()?.resources.get(resource)

@@ -8,6 +8,7 @@ import type { Timer } from '../ports/timer.ts'
 import type { Wake } from '../ports/wake.ts'
 import type { Result } from '../result.ts'
 import type { PolicyDeps } from '../requests/with-policy.ts'
+import type { Gate } from '../restore/gate.ts'
 import type { Replica } from '../reconcile/replica.ts'
 
 /** What the gateways' side of the application needs. Made in boot. */
@@ -19,6 +20,7 @@ export interface GatewayDeps extends PolicyDeps {
   /** What an effect waits for. */
   readonly ledger: Ledger
   readonly timer: Timer
+  readonly gate: Pick<Gate, 'closed'>
   readonly verifiers: (user: string) => Promise<GatewayVerifiers>
   /** The password from wherever the profile says; a refusal in words, never with the value. */
   readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>

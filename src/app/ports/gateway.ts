@@ -131,6 +131,8 @@ export interface GatewayApp {
   /** The policy in force, at most 2 s old; undefined when it may be older, or cannot be read. Same object until it changes. */
   policy(): Snapshot | undefined
   now(): Instant
+  /** Why nobody is served, or nobody on this resource, in words for them: a restored store is not ready yet. */
+  notYet(resource?: ResourceName): string | undefined
   verifiers(user: string): Promise<GatewayVerifiers>
   /** The target with its password from wherever the profile says. Refuses with `target_unreachable` and words when the password cannot be had. */
   openTarget(resource: ResourceName): Promise<Result<OpenTarget, 'not_found' | 'target_unreachable'>>

@@ -29,6 +29,8 @@ export interface RestorationStore {
   unconfirmed(restoration: number): Promise<readonly ResourceName[]>
   /** Revokes every live token of these kinds; how many there were. */
   revokeTokens(kinds: readonly TokenInfo['kind'][], now: Instant): Promise<number>
+  /** What the newest restoration that could not go on with the log before it adds to the log's name. */
+  log(): Promise<string | undefined>
   /** False when somebody else has noted it before. */
   noteEnded(restoration: number, now: Instant): Promise<boolean>
   noteOpened(restoration: number, now: Instant): Promise<boolean>

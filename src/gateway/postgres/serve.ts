@@ -233,6 +233,8 @@ async function admit(
     const database = startup.database ?? profile?.target.database ?? ''
     const scope = snapshot.scope(principal, resource, database)
     if (scope === undefined || profile === undefined) throw nobody()
+    const shut = app.notYet(resource)
+    if (shut !== undefined) throw new Refused(fatal('57P03', shut), 'failed')
     const action = { resource, verb: 'connect' as const, facts: {} }
     const decision = scope.decide(action, { now: app.now(), sourceAddress, sessionStatements: 0 })
     if (session === undefined) {

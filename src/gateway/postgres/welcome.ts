@@ -145,6 +145,8 @@ async function negotiate(parts: WelcomeParts, plain: Socket): Promise<Negotiated
           )
         }
         const socket = encrypted ?? plain
+        const shut = parts.app.notYet()
+        if (shut !== undefined) throw new TurnedAway('57P03', shut)
         const read = readStartup(packet.parameters)
         if (!read.ok) throw new TurnedAway(read.code, read.message)
         const minor = Math.min(packet.minor, NEWEST_MINOR)

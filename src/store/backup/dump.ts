@@ -74,6 +74,7 @@ async function describe(client: pg.Client, version: string): Promise<Described> 
   const { rows: keys } = await client.query<{ key_id: string }>(
     'SELECT DISTINCT key_id FROM public.secret ORDER BY key_id',
   )
+  const ledger = await ledgerOf(client)
   return {
     version,
     at,
@@ -82,7 +83,21 @@ async function describe(client: pg.Client, version: string): Promise<Described> 
     keys: keys.map((row) => row.key_id),
     accounts,
     entries,
+    ...(ledger === undefined ? {} : { ledger }),
   }
+}
+
+/** The newest checkpoint that it holds. Nothing of a store from before there was a ledger. */
+async function ledgerOf(client: pg.Client): Promise<Manifest['ledger']> {
+  const { rows: found } = await client.query<{ exists: boolean }>(
+    "SELECT to_regclass('public.ledger_checkpoint') IS NOT NULL AS exists",
+  )
+  if (found[0]?.exists !== true) return undefined
+  const { rows } = await client.query<{ origin: string; size: number; root: string }>(
+    `SELECT split_part(note, E'\\n', 1) AS origin, size, encode(root, 'base64') AS root
+     FROM public.ledger_checkpoint ORDER BY size DESC LIMIT 1`,
+  )
+  return rows[0]
 }
 
 /** Sequences are of no snapshot: what is read here, after it was taken, is never behind its rows. */

@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { connectionOptions, executorOn } from '../database.ts'
 import { applyWithin, MIGRATION_LOCK, readMigrations, refuseOldServer } from '../migrate.ts'
 import type { Migration } from '../migrate.ts'
+import { ledgerOrigin } from '../ledger-origin.ts'
+import { peopleStore } from '../people.ts'
 import { recordWriter } from '../record.ts'
+import { restorationStore } from '../restorations.ts'
 import { instant } from '../../domain/time.ts'
 import { copyIn } from './copy.ts'
 import { BackupError } from './manifest.ts'
@@ -18,7 +22,22 @@ export interface LoadOptions {
   readonly replace: boolean
   /** API tokens of the backup go on; otherwise all tokens end. */
   readonly keepTokens: boolean
+  /** The last tree that was signed from here, as the signer remembers it. */
+  readonly signed?: SignedTree
   readonly loaded?: (total: Written) => void
+}
+
+interface SignedTree {
+  readonly origin: string
+  readonly size: number
+  readonly root: Uint8Array
+}
+
+/** What was put back. */
+export interface Loaded {
+  readonly manifest: Manifest
+  /** The log's name, and the other one that it had until now when it could not go on under that. */
+  readonly log: { readonly origin: string; readonly instead?: string }
 }
 
 /** Numbers that people see, and that must never mean two things: what was made after the backup had the next ones. */
@@ -32,7 +51,7 @@ const GAP = 1_000
  * starts on the store serves nobody before that is dealt with.
  * @throws BackupError when the file, or the database, is not what it must be. Nothing was changed then.
  */
-export async function loadStore(options: LoadOptions): Promise<Manifest> {
+export async function loadStore(options: LoadOptions): Promise<Loaded> {
   const client = new pg.Client(connectionOptions(options.url, 'holdpoint restore'))
   client.on('error', () => undefined)
   await client.connect()
@@ -48,10 +67,10 @@ export async function loadStore(options: LoadOptions): Promise<Manifest> {
     try {
       await makeRoom(client, options.replace)
       const backup = await options.open()
-      await fill(client, backup, options)
+      const log = await fill(client, backup, options)
       await client.query('COMMIT')
       await client.query('ANALYZE')
-      return backup.manifest
+      return { manifest: backup.manifest, log }
     } catch (error) {
       await client.query('ROLLBACK').catch(() => undefined)
       throw error
@@ -101,7 +120,7 @@ async function accountsIn(client: pg.Client): Promise<number> {
   return counted[0]?.count ?? 0
 }
 
-async function fill(client: pg.Client, backup: BackupReader, options: LoadOptions): Promise<void> {
+async function fill(client: pg.Client, backup: BackupReader, options: LoadOptions): Promise<Loaded['log']> {
   const { manifest } = backup
   const known = readMigrations()
   const before = migrationsOf(manifest, known)
@@ -137,7 +156,7 @@ async function fill(client: pg.Client, backup: BackupReader, options: LoadOption
     known.filter(({ number }) => !done.has(number)),
   )
   await makeItThisServers(client)
-  await writeDown(client, manifest, options.keepTokens)
+  return writeDown(client, manifest, options)
 }
 
 const quoted = (table: string): string => `public.${pg.escapeIdentifier(table)}`
@@ -190,7 +209,7 @@ async function makeItThisServers(client: pg.Client): Promise<void> {
   await client.query('UPDATE clock SET timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8)')
 }
 
-async function writeDown(client: pg.Client, manifest: Manifest, keepTokens: boolean): Promise<void> {
+async function writeDown(client: pg.Client, manifest: Manifest, options: LoadOptions): Promise<Loaded['log']> {
   const { rows } = await client.query<{ now: number; sessions: number; grants: number; number: number }>(
     `SELECT holdpoint_now() AS now, (SELECT coalesce(max(number), 0) FROM session) AS sessions,
       (SELECT coalesce(max(number), 0) FROM access_grant) AS grants,
@@ -202,19 +221,50 @@ async function writeDown(client: pg.Client, manifest: Manifest, keepTokens: bool
     await client.query(`SELECT setval('${sequence}', last_value + greatest($1::bigint, last_value)) FROM ${sequence}`, [
       GAP,
     ])
+  const executor = executorOn(client)
+  const store = { people: peopleStore(executor), restorations: restorationStore(executor) }
+  const before = await ledgerOrigin(store)
+  const log = (await goesOn(client, before, options.signed)) ? null : randomBytes(8).toString('hex')
   await client.query(
-    `INSERT INTO restoration (number, restored_at, backup_at, sessions, grants, keep_tokens) VALUES ($1, $2, $3, $4, $5, $6)`,
-    [row.number, row.now, manifest.at, row.sessions, row.grants, keepTokens],
+    `INSERT INTO restoration (number, restored_at, backup_at, sessions, grants, keep_tokens, log) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    [row.number, row.now, manifest.at, row.sessions, row.grants, options.keepTokens, log],
   )
-  await recordWriter(executorOn(client), instant(row.now), new Set()).append({
+  // Signed under another name. The tree is the same, so its old checkpoints, wherever they are kept, still fit it.
+  if (log !== null) await forget(client, ['ledger_cosignature', 'ledger_checkpoint', 'ledger_key'])
+  const origin = await ledgerOrigin(store)
+  const { ledger } = manifest
+  await recordWriter(executor, instant(row.now), new Set()).append({
     kind: 'store.restored',
     subject: 'store',
     body: {
       backupAt: manifest.at,
       version: manifest.version,
       entries: manifest.entries,
-      ...(manifest.ledger === undefined ? {} : { ledger: manifest.ledger }),
-      keepTokens,
+      keepTokens: options.keepTokens,
+      ...(ledger === undefined ? {} : { ledger }),
+      ...(log === null ? {} : { log: origin, instead: before }),
+      // How much was signed that the backup does not have.
+      ...(options.signed === undefined ? {} : { signed: { origin: options.signed.origin, size: options.signed.size } }),
     },
   })
+  return { origin, ...(log === null ? {} : { instead: before }) }
+}
+
+async function forget(client: pg.Client, tables: readonly string[]): Promise<void> {
+  for (const table of tables) await client.query(`ALTER TABLE ${quoted(table)} DISABLE TRIGGER USER`)
+  await client.query(`TRUNCATE ${tables.map(quoted).join(', ')}`)
+  for (const table of tables) await client.query(`ALTER TABLE ${quoted(table)} ENABLE TRIGGER USER`)
+}
+
+/**
+ * Whether the signer may go on with the log that the backup holds: what was signed last is known, and is no more than
+ * the backup has. Anything else would show two histories under one name.
+ */
+async function goesOn(client: pg.Client, origin: string, signed: SignedTree | undefined): Promise<boolean> {
+  const { rows } = await client.query<{ size: number; root: Buffer }>('SELECT size, root FROM ledger_head')
+  const head = rows[0] ?? { size: 0, root: Buffer.alloc(0) }
+  if (signed === undefined) return head.size === 0
+  if (signed.origin !== origin || signed.size > head.size) return false
+  // A smaller one is looked at by the signer itself, which asks for the proof.
+  return signed.size < head.size || head.root.equals(signed.root)
 }

@@ -139,6 +139,19 @@ async function start(dataDir: string, options: EmbeddedOptions, unlock: () => vo
   }
 }
 
+/** How to reach the server that runs on `dataDir`, by its own files; undefined when none does. A secret. */
+export function runningUrl(dataDir: string): string | undefined {
+  const socketDir = socketFolderOf(dataDir)
+  try {
+    const port = Number(readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[3])
+    const password = readFileSync(join(dataDir, 'postgres.password'), 'utf8').trim()
+    if (socketDir === undefined || !Number.isInteger(port)) return undefined
+    return `postgres://${SUPERUSER}:${password}@${encodeURIComponent(socketDir)}:${port}/holdpoint`
+  } catch {
+    return undefined
+  }
+}
+
 /** Where the server of `dataDir` has its socket, as its own postmaster.pid says; undefined when it does not run. */
 export function socketFolderOf(dataDir: string): string | undefined {
   try {
