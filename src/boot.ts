@@ -30,7 +30,8 @@ import { readKeyring } from './store/keyring.ts'
 import { freePort, startEmbedded } from './store/embedded/start-embedded.ts'
 import { ledgerOrigin } from './store/ledger-origin.ts'
 import { reportStartError } from './start-error.ts'
-import { startLedger } from './start-ledger.ts'
+import { startJobs } from './start-jobs.ts'
+import { lateWords, ledgerGauges, startLedger } from './start-ledger.ts'
 import { welcome } from './welcome.ts'
 import { carrySessions } from './workers/carry-sessions.ts'
 import { forkWorkers, type Workers } from './workers/start-workers.ts'
@@ -156,6 +157,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
       : []),
     // Were it not ready, nobody could revoke anything either.
     seen('ledger', ledger?.failure()),
+    seen('witnesses', await lateWords(ledger)),
     seen('removals', overdueWords(reconciler?.status().overdue ?? [], clock.now())),
     seen('statement record', lostWords(gateway?.counts().lost ?? 0)),
   ]
@@ -202,6 +204,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
         openSessions: gateway?.counts().connections ?? 0,
         overdueGrants: reconciler?.status().overdue.length ?? 0,
         lostStatements: gateway?.counts().lost ?? 0,
+        ...(await ledgerGauges(store.ledger, ledger, clock.now())),
       }),
     },
     publicUrl: baseUrl,

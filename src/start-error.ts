@@ -10,6 +10,8 @@ const FOR_PEOPLE = new Set([
   'DemoError',
   'ExposedFile',
   'ReplicasDiffer',
+  'SignerRefusal',
+  'WitnessError',
 ])
 
 /** Prints why the start failed, as `error:` and `hint:`, and answers the exit code. */

@@ -184,7 +184,7 @@ export interface LedgerStatus {
   /** Note verifier keys, oldest first. An auditor has them from elsewhere. */
   readonly keys: readonly string[]
   readonly newest?: { readonly size: number; readonly at: Instant; readonly note: string }
-  /** Entries without a place in the tree yet. */
+  /** Entries that no checkpoint covers yet. */
   readonly waiting: number
   /** The newest of each witness. */
   readonly cosigned: readonly { readonly witness: string; readonly size: number; readonly at: Instant }[]

@@ -16,7 +16,7 @@ export const LedgerStatus = z
     size: z.int().meta({ description: 'Of the newest checkpoint' }),
     checkpoint: z.string().optional().meta({ description: 'The newest, as a signed note' }),
     signedAt: Time.optional(),
-    waiting: z.int().meta({ description: 'Entries without a place in the tree yet' }),
+    waiting: z.int().meta({ description: 'Entries that no checkpoint covers yet' }),
     cosigned: z.array(z.object({ witness: z.string(), size: z.int(), at: Time })),
   })
   .meta({ id: 'LedgerStatus' })

@@ -8,6 +8,12 @@ export interface Gauges {
   readonly overdueGrants: number
   /** Lines of the statement record that were dropped since the start, because the store was away. */
   readonly lostStatements: number
+  /** Of the newest checkpoint of the ledger. */
+  readonly ledgerSize: number
+  /** How long the oldest entry that no checkpoint covers has waited, in seconds. */
+  readonly ledgerUnsigned: number
+  /** How long the witness that is furthest behind has signed nothing newer, in seconds; only once it is late. */
+  readonly ledgerUnwitnessed: number
 }
 
 export interface HttpMetrics {
@@ -61,6 +67,21 @@ export function createMetrics(
     lostStatements: new Gauge({
       name: 'holdpoint_lost_statements',
       help: 'Lines of the statement record that could not be kept, since this process started',
+      registers,
+    }),
+    ledgerSize: new Gauge({
+      name: 'holdpoint_ledger_size',
+      help: 'Entries that the newest checkpoint of the ledger covers',
+      registers,
+    }),
+    ledgerUnsigned: new Gauge({
+      name: 'holdpoint_ledger_unsigned_seconds',
+      help: 'How long the oldest entry that no checkpoint covers has waited; above 5 nothing that is held can run',
+      registers,
+    }),
+    ledgerUnwitnessed: new Gauge({
+      name: 'holdpoint_ledger_unwitnessed_seconds',
+      help: 'How long a witness has signed nothing of the ledger though there was something new; 0 while none is late',
       registers,
     }),
   }

@@ -454,7 +454,17 @@ describe('probes', () => {
       readiness: async () => ({ ready: false, checks: [{ name: 'policy', ok: false, detail: 'older than 2 s' }] }),
     })
     await using http = await startHttp(app, {
-      metrics: { gauges: async () => ({ pendingRequests: 2, openSessions: 3, overdueGrants: 0, lostStatements: 0 }) },
+      metrics: {
+        gauges: async () => ({
+          pendingRequests: 2,
+          openSessions: 3,
+          overdueGrants: 0,
+          lostStatements: 0,
+          ledgerSize: 9,
+          ledgerUnsigned: 0,
+          ledgerUnwitnessed: 0,
+        }),
+      },
     })
     expect((await http.send('GET', '/healthz')).status).toBe(200)
     expect((await http.send('GET', '/readyz')).status).toBe(503)

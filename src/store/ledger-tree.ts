@@ -105,9 +105,13 @@ export const treeQueries = (executor: Executor): TreeQueries => ({
     await sql`UPDATE ledger_head SET sequencer = NULL WHERE sequencer = ${sequencer}`.execute(executor)
   },
   async waiting() {
-    const { rows } = await sql<{ count: number; since: number | null }>`SELECT
-        (SELECT count(*) FROM ledger_queue) AS count,
-        (SELECT at FROM record WHERE seq = (SELECT min(seq) FROM ledger_queue)) AS since`.execute(executor)
+    const { rows } = await sql<{ count: number; since: number | null }>`WITH signed AS (
+        SELECT coalesce(max(size), 0) AS size FROM ledger_checkpoint),
+      oldest AS (
+        SELECT least((SELECT min(seq) FROM ledger_queue),
+          (SELECT seq FROM ledger_leaf WHERE index = (SELECT size FROM signed))) AS seq)
+      SELECT (SELECT count(*) FROM ledger_queue) + (SELECT head.size - signed.size FROM ledger_head head, signed) AS count,
+        (SELECT at FROM record WHERE seq = (SELECT seq FROM oldest)) AS since`.execute(executor)
     const { count = 0, since = null } = rows[0] ?? {}
     return since === null ? { count } : { count, since: instant(since) }
   },

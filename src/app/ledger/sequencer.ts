@@ -44,6 +44,8 @@ export interface SequencerDeps {
 }
 
 export interface Sequencer {
+  /** Whether this process went on with the tree last. */
+  isMine(): boolean
   /** Why it could not extend or sign, last time it had to; undefined once it could. */
   failure(): string | undefined
   /** Ends after the turn that is under way, and lets others begin at once. */
@@ -180,6 +182,7 @@ export function startSequencer(deps: SequencerDeps): Sequencer {
   })
   schedule(0)
   return {
+    isMine: () => mine,
     failure: () => failure,
     async stop() {
       stopped = true

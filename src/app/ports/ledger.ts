@@ -49,6 +49,14 @@ export class SignerRefusal extends Error {
   override readonly name = 'SignerRefusal'
 }
 
+/** Somebody outside who signs what they have seen of the log, so that nobody is shown another. */
+export interface Witness {
+  /** Of its cosignatures. */
+  readonly key: NoteKey
+  /** The answer to `POST add-checkpoint` (C2SP tlog-witness). Rejects when there is none in a few seconds. */
+  add(body: string): Promise<{ readonly status: number; readonly body: string }>
+}
+
 /** An entry that has no place in the tree yet. */
 export interface Queued {
   readonly position: Position
@@ -139,6 +147,6 @@ export interface LedgerStore {
   cosignatures(size: number): Promise<readonly Cosignature[]>
   /** The newest of each witness. */
   newestCosignatures(): Promise<readonly (Cosignature & { readonly at: Instant })[]>
-  /** How long the oldest queued entry has waited, and how many there are. */
+  /** How many entries no checkpoint covers, and when the oldest of them was written. */
   waiting(): Promise<{ readonly count: number; readonly since?: Instant }>
 }
