@@ -6,7 +6,7 @@ export interface LedgerSource {
 export interface VerifyOptions {
   /** Verifier keys of the log that are trusted. Without any, those that came with the log: then nothing proves whose it is. */
   readonly keys?: readonly string[]
-  /** Verifier keys of witnesses: every one of them must have cosigned. */
+  /** Verifier keys of witnesses: every one of them must have cosigned a checkpoint of this log. */
   readonly witnesses?: readonly string[]
   /** Checkpoints (signed notes) that were kept from before: the log must go on from each. */
   readonly known?: readonly string[]
@@ -24,7 +24,8 @@ export interface VerifyReport {
   /** Base64. */
   readonly root: string
   readonly signedBy: readonly string[]
-  readonly cosignedBy: readonly { readonly witness: string; readonly at: number }[]
+  /** Of each witness the newest: `size` is how far it has seen the log, `at` when. */
+  readonly cosignedBy: readonly { readonly witness: string; readonly at: number; readonly size: number }[]
   readonly keysGiven: boolean
   readonly asOf: number
   readonly checkpoints: number

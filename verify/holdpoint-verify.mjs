@@ -10,12 +10,13 @@
  *   checkpoints                older ones, one JSON string a line      (optional)
  *   tile/entries/<N>[.p/<W>]   the leaves, 256 to a bundle             c2sp.org/tlog-tiles
  *   tile/<L>/<N>[.p/<W>]       the hashes of the tree                  c2sp.org/tlog-tiles, RFC 6962
- *   bodies/<N>                 what leaves are bound to, one JSON value a line: {"salt","body"} in base64, or null where
+ *   bodies/<N>[.p/<W>]         what leaves are bound to, one JSON value a line: {"salt","body"} in base64, or null where
  *                              it was erased                           (optional)
  *   keys                       verifier keys, one a line               (a convenience: whoever forges a log forges these)
  *
  * What it checks, in this order; the first thing that is wrong is named, with its place:
- *   1. the newest checkpoint is signed by a key that you trust, and cosigned by every witness that you name;
+ *   1. the newest checkpoint is signed by a key that you trust, and some checkpoint is cosigned by each witness that you
+ *      name (up to which entry is said: what came later, no witness has seen yet);
  *   2. every leaf hashes to what stands in its tile, every tile to the one above, and all of them to the root that was
  *      signed: each leaf is in the tree at its index, and nothing else is;
  *   3. every older checkpoint, and every one that you kept from before (--checkpoint), is the beginning of this tree;
@@ -109,7 +110,7 @@ function numbered(index, width) {
 const bundlePath = (index, width) => `tile/entries/${numbered(index, width)}`
 const tilePath = (level, index, width) => `tile/${level}/${numbered(index, width)}`
 
-const bodiesPath = (index) => `bodies/${numbered(index, WIDTH)}`
+const bodiesPath = (index, width) => `bodies/${numbered(index, width)}`
 
 /** The leaves of a bundle: each behind its length in two bytes. `broken` when it ends within one. */
 function splitBundle(given) {
@@ -435,16 +436,13 @@ export async function verifyLedger(source, options = {}) {
 
   const newest = parseCheckpoint(text(await source.read('checkpoint')) ?? '')
   if (!newest) throw new Wrong('checkpoint', 'there is no checkpoint, or it is malformed', { path: 'checkpoint' })
-  const { signers, bad } = signersOf(newest, [...logKeys, ...witnesses])
+  const { signers, bad } = signersOf(newest, logKeys)
   if (bad)
     throw new Wrong('signature', `the signature of ${bad.name} under the newest checkpoint is wrong`, {
       path: 'checkpoint',
     })
-  if (!signers.some(({ key }) => !key.witness))
+  if (signers.length === 0)
     throw new Wrong('signature', 'the newest checkpoint is not signed by a key that you trust', { path: 'checkpoint' })
-  for (const witness of witnesses)
-    if (!signers.some(({ key }) => key === witness))
-      throw new Wrong('cosignature', `the newest checkpoint is not cosigned by ${witness.name}`, { path: 'checkpoint' })
 
   const older = [
     ...lines(await source.read('checkpoints')).map((line) => noteIn(line)),
@@ -467,6 +465,8 @@ export async function verifyLedger(source, options = {}) {
       )
   }
 
+  const cosignedBy = witnesses.map((witness) => newestCosigned(witness, [...older, newest]))
+
   const seen = await walk(source, newest, older, logKeys, tiles)
   trustOlder(older, logKeys, seen.history.keys)
   await checkErasures(source, newest.size, seen)
@@ -479,8 +479,8 @@ export async function verifyLedger(source, options = {}) {
     origin: newest.origin,
     size: newest.size,
     root: newest.root.toString('base64'),
-    signedBy: signers.filter(({ key }) => !key.witness).map(({ key }) => key.text),
-    cosignedBy: signers.filter(({ key }) => key.witness).map(({ key, at }) => ({ witness: key.text, at })),
+    signedBy: signers.map(({ key }) => key.text),
+    cosignedBy,
     keysGiven: given.length > 0,
     asOf: now,
     checkpoints: older.length + 1,
@@ -496,6 +496,19 @@ export async function verifyLedger(source, options = {}) {
       live: grants.filter(({ state }) => state !== 'ended').length,
     },
   }
+}
+
+/** The newest checkpoint that a witness cosigned. */
+function newestCosigned(witness, checkpoints) {
+  for (const one of checkpoints.toReversed()) {
+    const { signers, bad } = signersOf(one, [witness])
+    if (bad)
+      throw new Wrong('cosignature', `the cosignature of ${witness.name} for size ${one.size} is wrong`, {
+        size: one.size,
+      })
+    if (signers[0]) return { witness: witness.text, at: signers[0].at, size: one.size }
+  }
+  throw new Wrong('cosignature', `${witness.name} has cosigned no checkpoint of this log`, { path: 'checkpoint' })
 }
 
 const malformed = (what) => {
@@ -636,12 +649,12 @@ function readAhead(source, size) {
           path: tilePath(0, index, width),
         })
       // Who gives the first bodies gives all of them.
-      const bodies = withBodies ? await source.read(bodiesPath(index)) : undefined
+      const bodies = withBodies ? await source.read(bodiesPath(index, width)) : undefined
       if (index === 0) withBodies = bodies !== undefined
       if (withBodies && !bodies)
         throw new Wrong('body', `the bodies from entry ${first} on are missing`, {
           index: first,
-          path: bodiesPath(index),
+          path: bodiesPath(index, width),
         })
       return { ...splitBundle(bytes), tile, bodies: bodies && parseBodies(bodies, first) }
     },
@@ -756,7 +769,10 @@ export function describe(report) {
   return [
     `${report.origin}: ${n(report.size)} entries, root ${report.root}`,
     ...report.signedBy.map((key) => `  signed by    ${key}`),
-    ...report.cosignedBy.map(({ witness, at }) => `  cosigned by  ${witness} at ${time(at)}`),
+    ...report.cosignedBy.map(
+      ({ witness, at, size }) =>
+        `  cosigned by  ${witness} at ${time(at)}${size < report.size ? `, up to entry ${n(size - 1)}: ${n(report.size - size)} later ones are not seen by it yet` : ''}`,
+    ),
     `  tree         ${n(report.tiles)} tiles, ${n(report.checkpoints)} checkpoints: each the beginning of the next`,
     `  bodies       ${report.bodies + report.erased === 0 ? 'not in this copy' : `${n(report.bodies)} are what was recorded, ${n(report.erased)} erased`}`,
     `  history      ${n(report.requests)} requests, ${n(report.approvals)} approved, none by who asked; ${n(report.executions)} ran, each after its approval`,

@@ -399,6 +399,15 @@ export interface App {
   ledgerTile(at: TileAt): Promise<Uint8Array | undefined>
   /** The leaves below a tile of level 0 (C2SP tlog-tiles), for those who may read the whole record. */
   ledgerBundle(caller: Caller, at: Pick<TileAt, 'index' | 'width'>): WriteResult<Uint8Array>
+  /**
+   * What those leaves are bound to, for the same: one JSON value a line, `{"salt","body"}` in base64, or null where it was
+   * erased. What the verifier reads.
+   */
+  ledgerBodies(caller: Caller, at: Pick<TileAt, 'index' | 'width'>): WriteResult<string>
+  /** Older checkpoints than the newest, after a size: one signed note a line, as a JSON string. Public, as they are. */
+  ledgerCheckpoints(after: number): Promise<string>
+  /** Verifier keys that sign or have signed, one a line. Public. */
+  ledgerKeys(): Promise<string>
   ledgerStatus(caller: Caller): WriteResult<LedgerStatus>
   proveEntry(caller: Caller, index: number): WriteResult<EntryProof>
   proveConsistency(

@@ -208,6 +208,23 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
   const ledger = group('ledger', 'the log that proves what was decided')
   define(
     ledger,
+    'verify [dir]',
+    "verify the server's ledger, or a copy of it",
+    () => import('./commands/ledger-verify.ts'),
+  )
+    .option('--key <key...>', 'verifier key of the log that you trust (repeat)')
+    .option('--witness <key...>', 'verifier key of a witness that must have cosigned (repeat)')
+    .option('--checkpoint <file...>', 'a checkpoint that you kept: the log must go on from it (repeat)')
+    .option('--at <time>', 'every grant that was due by then must have ended; now, or the newest entry of a copy')
+  define(
+    ledger,
+    'export <dir>',
+    'copy the ledger, with the program that verifies it',
+    () => import('./commands/ledger-export.ts'),
+  ).option('--no-bodies', 'without what the entries say: the leaves and proofs alone')
+  define(ledger, 'keys', 'the verifier keys of the log', () => import('./commands/ledger-keys.ts'))
+  define(
+    ledger,
     'witness',
     'watch a log from elsewhere, and cosign what it signs',
     () => import('./commands/ledger-witness.ts'),

@@ -43,6 +43,8 @@ export interface CallOptions {
 export interface Client {
   /** One operation. Throws ApiProblem, Unreachable, or the signal's reason. */
   call<Id extends OperationId>(operation: Id, given: Given<Id>, options?: CallOptions): Promise<Answer<Id>>
+  /** A file of the log below `/ledger/` (C2SP tlog-tiles); undefined where there is none. Throws as `call` does. */
+  ledgerFile(path: string): Promise<Uint8Array | undefined>
   /**
    * Entries as they come. Ends when the server closes or the signal aborts; come back with the last cursor. `opened`
    * is told where the stream begins as soon as nothing can be missed any more.
@@ -66,7 +68,12 @@ export function createClient(options: ClientOptions): Client {
   const base = parseOrigin(options.url)
   const send = options.fetch ?? fetch
 
-  async function request(route: Route, url: URL, init: RequestInit, redirects: number): Promise<Response> {
+  async function request(
+    route: Pick<Route, 'method'>,
+    url: URL,
+    init: RequestInit,
+    redirects: number,
+  ): Promise<Response> {
     let response: Response
     try {
       response = await send(url, { ...init, redirect: 'manual', credentials: 'omit', cache: 'no-store' })
@@ -126,6 +133,21 @@ export function createClient(options: ClientOptions): Client {
           cause: parsed.error,
         })
       return parsed.data as Answer<Id>
+    },
+
+    async ledgerFile(path) {
+      const url = new URL(`/ledger/${path}`, base)
+      const response = await request({ method: 'GET' }, url, { method: 'GET', headers: headers('*/*') }, REDIRECTS)
+      if (response.status === 200) {
+        try {
+          return new Uint8Array(await response.arrayBuffer())
+        } catch (cause) {
+          throw new Unreachable(`the answer of ${base.origin} broke off`, { cause })
+        }
+      }
+      const problem = await readProblem(response, base.origin)
+      if (response.status === 404) return undefined
+      throw problem
     },
 
     async *events(given, signal, opened) {

@@ -29,6 +29,20 @@ export function serveLedger(hono: Hono<Env>, app: App): ReadonlyMap<string, Set<
   }
   get('/ledger/checkpoint', async () => note(await app.ledgerCheckpoint('newest')))
   get('/ledger/cosigned', async () => note(await app.ledgerCheckpoint('newest cosigned')))
+  get('/ledger/keys', async () => note(await app.ledgerKeys()))
+  get('/ledger/checkpoints', async (c) => {
+    const after = c.req.query('after') ?? '0'
+    if (!/^(?:0|[1-9][0-9]{0,14})$/.test(after)) throw new Refused('invalid_input', { detail: 'after: a whole number' })
+    return note(await app.ledgerCheckpoints(Number(after)))
+  })
+  get('/ledger/bodies/*', async (c) => {
+    const at = parseTilePath(c.req.path.replace('/ledger/bodies/', 'tile/entries/'))
+    if (at === undefined) throw new Refused('no_such_page')
+    const caller = await requireCaller(c, ['read'], app)
+    const bodies = await app.ledgerBodies(caller, at)
+    if (!bodies.ok) throw new Refused(bodies.refusal, bodies.detail === undefined ? {} : { detail: bodies.detail })
+    return note(bodies.value)
+  })
   get('/ledger/tile/*', async (c) => {
     const at = parseTilePath(c.req.path.slice('/ledger/'.length))
     if (at === undefined) throw new Refused('no_such_page')

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { LedgerStore, StoredCheckpoint } from '../app/ports/ledger.ts'
+import { TILE_WIDTH } from '../domain/ledger/tiles.ts'
 import { instant } from '../domain/time.ts'
 import type { Executor } from './database.ts'
 
@@ -7,6 +8,7 @@ type NoteQueries = Pick<
   LedgerStore,
   | 'addCheckpoint'
   | 'newestCheckpoint'
+  | 'checkpointsAfter'
   | 'checkpointAt'
   | 'keys'
   | 'addKey'
@@ -38,6 +40,16 @@ export const noteQueries = (executor: Executor): NoteQueries => ({
         executor,
       )
     return stored(rows[0])
+  },
+  async checkpointsAfter(size, limit) {
+    const { rows } = await sql<{ size: number; note: string }>`
+      SELECT c.size, c.note || coalesce(string_agg(s.line, '' ORDER BY s.witness), '') AS note
+      FROM (SELECT DISTINCT ON (size / ${TILE_WIDTH}::bigint) size FROM ledger_checkpoint WHERE size > ${size}
+          ORDER BY size / ${TILE_WIDTH}::bigint, size
+        UNION SELECT size FROM ledger_cosignature WHERE size > ${size}) AS chosen
+      JOIN ledger_checkpoint c USING (size) LEFT JOIN ledger_cosignature s USING (size)
+      GROUP BY c.size, c.note ORDER BY c.size LIMIT ${limit}`.execute(executor)
+    return rows
   },
   async checkpointAt(size) {
     const { rows } = await sql<CheckpointRow>`SELECT size, root, note, at FROM ledger_checkpoint

@@ -7,7 +7,9 @@ import type { Executor } from './database.ts'
 import { inSight } from './record-sight.ts'
 
 /** Tiles, the leaves below them, and single entries. */
-export const tileQueries = (executor: Executor): Pick<LedgerStore, 'tile' | 'leaves' | 'entry' | 'erase'> => ({
+export const tileQueries = (
+  executor: Executor,
+): Pick<LedgerStore, 'tile' | 'leaves' | 'bodies' | 'entry' | 'erase'> => ({
   async tile({ level, index, width }) {
     const found =
       width === TILE_WIDTH ? await fullTile(executor, level, index) : await below(executor, { level, index, width })
@@ -18,6 +20,14 @@ export const tileQueries = (executor: Executor): Pick<LedgerStore, 'tile' | 'lea
     const { rows } = await sql<{ leaf: Buffer }>`SELECT record.leaf FROM ledger_leaf JOIN record USING (seq)
       WHERE index >= ${from} AND index < ${from + width} ORDER BY index`.execute(executor)
     return rows.length === width ? rows.map(({ leaf }) => leaf) : undefined
+  },
+  async bodies({ index, width }) {
+    const from = index * TILE_WIDTH
+    const { rows } = await sql<{ salt: Buffer | null; body: Buffer }>`SELECT salt, body
+      FROM ledger_leaf JOIN record USING (seq) WHERE index >= ${from} AND index < ${from + width} ORDER BY index`.execute(
+      executor,
+    )
+    return rows.map(({ salt, body }) => (salt === null ? undefined : { salt, bytes: body }))
   },
   async entry(index, sight) {
     const { rows } = await sql<{ leaf: Buffer; salt: Buffer | null; body: Buffer }>`SELECT leaf, salt, body

@@ -123,7 +123,10 @@ export function makeCopy(
           ? 'null\n'
           : `${JSON.stringify({ salt: saltOf(from + i).toString('base64'), body: Buffer.from(bytesOf(one)).toString('base64') })}\n`,
       )
-    const path = bundlePath({ index: from / TILE_WIDTH, width: TILE_WIDTH }).replace('tile/entries', 'bodies')
+    const path = bundlePath({ index: from / TILE_WIDTH, width: Math.min(TILE_WIDTH, told.length - from) }).replace(
+      'tile/entries',
+      'bodies',
+    )
     made.files.set(path, textBytes(lines.join('')))
   }
   return made

@@ -27,7 +27,10 @@ export async function checkpointNote(
 }
 
 /** Only what a checkpoint covers exists for the world. */
-async function isSigned({ store }: Pick<LedgerUseDeps, 'store'>, { level, index, width }: TileAt): Promise<boolean> {
+export async function isSigned(
+  { store }: Pick<LedgerUseDeps, 'store'>,
+  { level, index, width }: TileAt,
+): Promise<boolean> {
   const size = (await store.ledger.newestCheckpoint())?.size ?? 0
   return index * TILE_WIDTH + width <= Math.floor(size / TILE_WIDTH ** level)
 }

@@ -117,6 +117,8 @@ export interface LedgerStore {
   /** The leaves below the tile of level 0 with this index and width; undefined where the tree does not reach so far. */
   leaves(at: Pick<TileAt, 'index' | 'width'>): Promise<readonly Uint8Array[] | undefined>
   /** Undefined also for what may not be seen with these eyes. */
+  /** What those leaves are bound to; undefined in the place of one that was erased. */
+  bodies(at: Pick<TileAt, 'index' | 'width'>): Promise<readonly (LedgerEntry['body'] | undefined)[]>
   entry(index: number, sight: Sight): Promise<LedgerEntry | undefined>
   /** Takes body and salt of these away, and answers those that had theirs. */
   erase(indexes: readonly number[]): Promise<
@@ -130,6 +132,11 @@ export interface LedgerStore {
   >
   addCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
   newestCheckpoint(): Promise<StoredCheckpoint | undefined>
+  /**
+   * Checkpoints larger than `size`, smallest first: those that were cosigned, with their cosignatures, and besides them
+   * at most one to each bundle of entries.
+   */
+  checkpointsAfter(size: number, limit: number): Promise<readonly (Pick<StoredCheckpoint, 'size' | 'note'>)[]>
   /** The largest checkpoint of at most this size. */
   checkpointAt(size: number): Promise<StoredCheckpoint | undefined>
   /** Which of these a checkpoint covers. */

@@ -88,7 +88,7 @@ describe('a witness', () => {
     const note = noteAt(one, 700)
     const files = new Map(one.files).set('checkpoint', Buffer.from(note + (await add(body(one, 0, 700))).text))
     const report = await verifyLedger(sourceOf(files), { keys: [log.verifier], witnesses: [formatVerifierKey(key)] })
-    expect(report.cosignedBy).toEqual([{ witness: formatVerifierKey(key), at: 1_800_000_000_000 }])
+    expect(report.cosignedBy).toEqual([{ witness: formatVerifierKey(key), at: 1_800_000_000_000, size: 700 }])
   })
 
   it('never cosigns a fork, whatever is claimed, and keeps it', async () => {
