@@ -23,6 +23,7 @@ import { startDemoTarget } from './demo/target.ts'
 import { jsonSchemas } from './domain/policy/schema.ts'
 import { generatedCertificate, loadCertificate } from './gateway/tls.ts'
 import { createHttpServer } from './http/server.ts'
+import { checkWebhookUrl } from './integration/webhooks/send.ts'
 import { createLog } from './log.ts'
 import { lockFolder } from './store/embedded/lock.ts'
 import { derivedKey } from './store/derived-key.ts'
@@ -175,6 +176,8 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
       return password.ok ? done({ ...target, password: password.value }) : password
     },
     applyApproved,
+    jobs: opened.jobs,
+    checkWebhookUrl: checkWebhookUrl({ allowed: config.webhookAllow ?? [] }),
     origin: await ledgerOrigin(store),
     gateway: gatewayAddress,
     cursorKey: await store.people.installationKey('page cursors'),
@@ -255,6 +258,12 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
       env: process.env,
     })
   }
+  // Behind the rest: nobody waits for what is done later.
+  const { webhookAllow = [] } = config
+  const jobs = has('worker')
+    ? startJobs(core, { databaseUrl: storeUrl, baseUrl: () => baseUrl, webhookAllow })
+    : undefined
+  parts.defer(() => jobs?.stop())
   const all = parts.move()
   return {
     url: baseUrl,

@@ -28,6 +28,8 @@ export interface Config {
   readonly publicUrl?: string
   readonly demo: boolean
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** Hosts, as `name` or `name:port`, that webhooks may call although their address is not a public one. */
+  readonly webhookAllow?: readonly string[]
   /** Addresses of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[]
   readonly logLevel: string
@@ -140,6 +142,7 @@ export function readConfig(flags: StartFlags, env: NodeJS.ProcessEnv): Config {
     drainMs: parseDrain(flags.drain ?? (env['HP_DRAIN'] || undefined)),
     gatewayWorkers: parseWorkers(flags.gatewayWorkers ?? env['HP_GATEWAY_WORKERS']),
     demo,
+    webhookAllow: (env['HP_WEBHOOK_ALLOW'] ?? '').split(',').flatMap((part) => part.trim().toLowerCase() || []),
     trustedProxies: (env['HP_TRUSTED_PROXIES'] ?? '').split(',').filter((part) => part !== ''),
     logLevel,
     ...(databaseUrl === undefined ? {} : { databaseUrl }),

@@ -189,12 +189,20 @@ const PROBES: Readonly<Record<AccessRow, Probe>> = {
         ? 'yes'
         : 'no'
   },
+  async hand_on(who) {
+    const until = new Date(Date.now() + 3_600_000).toISOString()
+    const made = seen(await send(who, 'POST', '/v1/delegations', { to: 'nora', until }))
+    if (made === 'yes') expect((await send(who, 'DELETE', '/v1/delegations')).status).toBe(204)
+    return made
+  },
   async manage_accounts(who) {
     const made = seen(await send(who, 'POST', '/v1/people', { name: fresh('person'), kind: 'service' }))
     const sealed = seen(await send(who, 'PUT', `/v1/secrets/${fresh('secret')}`, { value: 's' }))
     const promoted = seen(await send(who, 'PATCH', '/v1/people/nora', { displayName: 'Nora' }))
     const listed = seen(await send(who, 'GET', '/v1/secrets'))
-    expect([made, promoted, listed]).toEqual([sealed, sealed, sealed])
+    const later = seen(await send(who, 'GET', '/v1/jobs'))
+    const told = seen(await send(who, 'GET', '/v1/webhooks'))
+    expect([made, promoted, listed, later, told]).toEqual([sealed, sealed, sealed, sealed, sealed])
     return sealed
   },
   async set_state(who, party, relation) {
@@ -215,6 +223,7 @@ const WITHOUT_FOREIGN: ReadonlySet<AccessRow> = new Set([
   'edit_documents',
   'read_catalogue',
   'manage_accounts',
+  'hand_on',
   'erase_bodies',
   'anyone',
 ])

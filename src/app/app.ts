@@ -11,7 +11,9 @@ import type { Instant, Millis } from '../domain/time.ts'
 import type { NamedVerb } from '../domain/verb.ts'
 import type { ReviewAfterwards } from '../domain/request/divergence.ts'
 import type { Execution } from './ports/requests.ts'
+import type { JobState, JobView, QueueName } from './ports/jobs.ts'
 import type { Delegation } from './ports/waiting.ts'
+import type { Webhook } from './ports/webhooks.ts'
 import type { LedgerEntry } from './ports/ledger.ts'
 import type { RecordedEntry } from './ports/store.ts'
 import type { Refusal } from './refusals.ts'
@@ -419,6 +421,29 @@ export interface App {
     caller: Caller,
     input: { readonly indexes: readonly number[]; readonly words: string },
   ): WriteResult<{ readonly erased: readonly number[]; readonly left: readonly number[] }>
+
+  // What is done later (app/jobs/), and who is told of it (app/webhooks/)
+  /** Newest first. */
+  listJobs(
+    caller: Caller,
+    filter: {
+      readonly state?: JobState
+      readonly queue?: QueueName
+      readonly webhook?: string
+      readonly limit?: number
+    },
+  ): WriteResult<readonly JobView[]>
+  /** One more attempt at what has failed. */
+  retryJob(caller: Caller, id: string): WriteResult<JobView>
+  /** The secret is in this answer and nowhere else. All events when none are named. */
+  createWebhook(
+    caller: Caller,
+    input: { readonly name: string; readonly url: string; readonly events?: readonly string[] },
+  ): WriteResult<Webhook & { readonly secret: string }>
+  listWebhooks(caller: Caller): WriteResult<readonly Webhook[]>
+  deleteWebhook(caller: Caller, name: string): WriteResult<void>
+  /** Sends an event that says nothing; how it went is among the jobs. */
+  testWebhook(caller: Caller, name: string): WriteResult<{ readonly event: string }>
 
   readiness(): Promise<{
     readonly ready: boolean

@@ -9,11 +9,15 @@ import { createRecordUseCases } from './record/create-record-use-cases.ts'
 import type { RecordDeps } from './record/deps.ts'
 import type { RequestDeps } from './requests/deps.ts'
 import { createRequestUseCases } from './requests/use-cases.ts'
+import { createJobUseCases, type JobDeps } from './jobs/create-job-use-cases.ts'
+import { createWebhookUseCases, type WebhookDeps } from './webhooks/webhooks.ts'
 import { createSecretUseCases, type SecretDeps } from './secrets/create-secret-use-cases.ts'
 
 export type Readiness = Awaited<ReturnType<App['readiness']>>
 type AppDeps = PeopleDeps &
   SecretDeps &
+  JobDeps &
+  WebhookDeps &
   DocumentDeps &
   RequestDeps &
   LedgerUseDeps &
@@ -28,6 +32,8 @@ export function createApp(deps: AppDeps): App & { close(): Promise<void> } {
   return {
     ...createPeopleUseCases(deps),
     ...createSecretUseCases(deps),
+    ...createJobUseCases(deps),
+    ...createWebhookUseCases(deps),
     ...createDocumentUseCases(deps),
     ...createRequestUseCases(deps),
     ...record,

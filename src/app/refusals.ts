@@ -50,6 +50,7 @@ export const REFUSALS = {
   },
   not_divergent: { status: 409, title: 'There is nothing about it that waits for a review afterwards.' },
   acknowledged: { status: 409, title: 'Somebody has acknowledged it already.' },
+  not_failed: { status: 409, title: 'Only what has failed is tried again from here.' },
   not_active: { status: 409, title: 'There is no access in force: it has not begun, or has ended.' },
   scope_not_allowed: {
     status: 403,
@@ -74,6 +75,11 @@ export const REFUSALS = {
     hint: 'Look at the difference again: hp diff',
   },
   documents_invalid: { status: 422, title: 'The documents have errors. Nothing was changed.' },
+  shown_once: {
+    status: 409,
+    title: 'This was done already, and its answer held a secret that is shown once.',
+    hint: 'Take back what was made, and ask again with another key.',
+  },
   key_reused: { status: 422, title: 'This idempotency key was used with another body.' },
   last_administrator: { status: 409, title: 'Somebody must stay administrator.' },
   weak_password: {

@@ -48,6 +48,8 @@ export const ACCESS = {
   read_catalogue: row('yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes'),
   /** Asking what policy would say, for anybody. Agents and machines ask for themselves and their sponsor. */
   explain: row('yes', 'yes', 'yes', 'yes', 'yes', 'own', 'own'),
+  /** Having somebody answer in one's place. */
+  hand_on: row('own', 'own', 'own', 'own', 'no', 'no', 'no'),
   /** One's own sign-in and tokens. */
   own_account: row('own', 'own', 'own', 'own', 'own', 'own', 'own'),
   /** Accounts, roles, tokens of machines, sealed secrets. */

@@ -31,10 +31,12 @@ export interface Route {
   /** Rows of the access table that govern it; never empty. */
   readonly access: readonly [AccessRow, ...AccessRow[]]
   /**
-   * `Idempotency-Key` is honoured: the same key and body gives the same answer and one effect. Never where the body may
-   * hold a password or a secret: its digest is kept, and a digest can be guessed against.
+   * `Idempotency-Key` is honoured: the same key and body gives the same answer and one effect. Of the body a digest is
+   * kept, under a key that is not in the store: nobody who owns the store can guess a password against it.
    */
   readonly idempotent?: true
+  /** The answer holds a secret that is shown once: the same call again is refused, and what was answered is not kept. */
+  readonly secretAnswer?: true
   /** The body may be 4 MiB instead of 1. */
   readonly large?: true
   readonly params?: z.ZodObject

@@ -4,6 +4,7 @@ import * as ledger from './ledger.ts'
 import * as people from './people.ts'
 import * as record from './record.ts'
 import * as requests from './requests.ts'
+import { laterRoutes } from './later-routes.ts'
 import { route } from './route.ts'
 import type { Route } from './route.ts'
 import * as sessions from './sessions.ts'
@@ -80,6 +81,7 @@ export const routes = {
     summary: 'Make an account',
     access: ['manage_accounts'],
     scopes: ['all'],
+    idempotent: true,
     body: people.PersonInput,
     status: 201,
     response: people.Person,
@@ -93,6 +95,7 @@ export const routes = {
       "Everyone may change their own display name, and with `currentPassword` their own password; the rest is for administrators. A password that an administrator sets ends that person's sign-ins and tokens.",
     access: ['manage_accounts', 'own_account'],
     scopes: ['all'],
+    idempotent: true,
     params: people.NameParam,
     body: people.PersonChange,
     status: 200,
@@ -114,9 +117,11 @@ export const routes = {
     tag: 'People',
     summary: 'Make a token for the API or a gateway',
     description:
-      'A token never has more scopes than the one that makes it. A gateway token lives at most 12 hours. The text is in this answer and nowhere else, so `Idempotency-Key` is not honoured here.',
+      'A token never has more scopes than the one that makes it. A gateway token lives at most 12 hours. The text is in this answer and nowhere else: the same call again, with the same `Idempotency-Key`, makes no second one and is refused.',
     access: ['own_account', 'manage_accounts'],
     scopes: ['read', 'request', 'review', 'policy'],
+    idempotent: true,
+    secretAnswer: true,
     body: people.TokenInput,
     status: 201,
     response: people.NewToken,
@@ -128,6 +133,7 @@ export const routes = {
     summary: 'Revoke a token',
     access: ['own_account', 'manage_accounts'],
     scopes: ['all'],
+    idempotent: true,
     params: people.IdParam,
     status: 204,
   }),
@@ -149,6 +155,7 @@ export const routes = {
     summary: 'Seal a secret under a name',
     access: ['manage_accounts'],
     scopes: ['all'],
+    idempotent: true,
     params: people.SecretName,
     body: people.SecretInput,
     status: 204,
@@ -160,6 +167,7 @@ export const routes = {
     summary: 'Remove a secret',
     access: ['manage_accounts'],
     scopes: ['all'],
+    idempotent: true,
     params: people.SecretName,
     status: 204,
   }),
@@ -497,6 +505,7 @@ export const routes = {
     summary: 'Cut a session now',
     access: ['revoke_early'],
     scopes: ['review', 'request'],
+    idempotent: true,
     params: people.IdParam,
     body: requests.Nothing,
     status: 204,
@@ -573,6 +582,7 @@ export const routes = {
     status: 200,
     response: ledger.Erased,
   }),
+  ...laterRoutes,
 } as const satisfies Readonly<Record<string, Route>>
 
 export type Routes = typeof routes

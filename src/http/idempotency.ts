@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import canonicalize from 'canonicalize'
 import type { Caller } from '../app/app.ts'
@@ -20,10 +20,17 @@ export function readIdempotencyKey(headers: IncomingHttpHeaders): string | undef
   })
 }
 
+/** Stands for an answer that held a secret: that it was given is kept, what it said is not. */
+const SHOWN_ONCE = { shown: 'once' } as const
+const wasShownOnce = ({ body }: StoredAnswer): boolean =>
+  typeof body === 'object' && body !== null && 'shown' in body && body.shown === SHOWN_ONCE.shown
+
 /**
  * One effect for any number of calls with the same key and body, one after the other or at once. A refusal is
  * not remembered: nothing was changed, and the next call may fare better.
- * @throws Refused `key_reused` when the key came with something else before.
+ * @param digestKey of the server, and not in its store: a body may hold a password, and a digest can be guessed against.
+ * @throws Refused `key_reused` when the key came with something else before; `shown_once` instead of an answer again
+ *   that held a secret.
  */
 export async function answerOnce(
   idempotency: IdempotencyStore,
@@ -33,14 +40,16 @@ export async function answerOnce(
     readonly operation: string
     readonly params: unknown
     readonly body: unknown
+    readonly secretAnswer: boolean
   },
+  digestKey: Uint8Array,
   perform: () => Promise<StoredAnswer>,
 ): Promise<StoredAnswer & { readonly replayed: boolean }> {
   const what = canonicalize([asked.operation, asked.params ?? null, asked.body ?? null]) ?? ''
   const call = {
     principal: asked.caller.principal.id,
     key: asked.key,
-    digest: createHash('sha256').update(what).digest('hex'),
+    digest: createHmac('sha256', digestKey).update(what).digest('hex'),
   }
   for (let waited = 0; ; waited += LOOK_MS) {
     const begun = await idempotency.begin(call)
@@ -48,6 +57,7 @@ export async function answerOnce(
       case 'other_body':
         throw new Refused('key_reused')
       case 'answered':
+        if (asked.secretAnswer && wasShownOnce(begun.answer)) throw new Refused('shown_once')
         return { ...begun.answer, replayed: true }
       case 'running':
         if (waited >= WAIT_MS) throw new Refused('still_running')
@@ -62,7 +72,7 @@ export async function answerOnce(
           if (error instanceof Refused) await idempotency.abandon(call)
           throw error
         }
-        await idempotency.finish(call, answer)
+        await idempotency.finish(call, asked.secretAnswer ? { ...answer, body: SHOWN_ONCE } : answer)
         return { ...answer, replayed: false }
       }
     }

@@ -40,6 +40,7 @@ export interface OperationDeps {
   readonly now: () => Instant
   readonly closed: () => string | undefined
   readonly idempotency: IdempotencyStore | undefined
+  readonly idempotencyKey: Uint8Array
   readonly slots: StreamSlots
   /** Aborts when the server stops. */
   readonly stopping: AbortSignal
@@ -107,7 +108,12 @@ export async function serveOperation(
   const answer =
     key === undefined || route.idempotent !== true || caller === undefined || deps.idempotency === undefined
       ? { ...(await perform()), replayed: false }
-      : await answerOnce(deps.idempotency, { caller, key, operation, params, body }, perform)
+      : await answerOnce(
+          deps.idempotency,
+          { caller, key, operation, params, body, secretAnswer: route.secretAnswer === true },
+          deps.idempotencyKey,
+          perform,
+        )
   return answer.status === 204
     ? new Response(null, { status: 204, headers: NO_STORE })
     : jsonAnswer(answer.status, answer.body, answer.replayed ? { 'idempotency-replayed': 'true' } : {})

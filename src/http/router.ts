@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { Hono } from 'hono'
 import type { Context } from 'hono'
@@ -47,6 +47,7 @@ export function createRouter(options: RouterOptions): Router {
     now: options.now,
     closed: options.closed ?? (() => undefined),
     idempotency: options.idempotency,
+    idempotencyKey: options.idempotencyKey ?? randomBytes(32),
     slots: createStreamSlots((open) => metrics.streams(open)),
     stopping: options.stopping,
     ...(options.beatMs === undefined ? {} : { beatMs: options.beatMs }),

@@ -34,6 +34,8 @@ export interface HttpServerOptions {
   readonly documentSchemas: Readonly<Record<string, object>>
   readonly log: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
   readonly idempotency?: IdempotencyStore
+  /** The same on every replica, and not in the store; one of its own when left out. */
+  readonly idempotencyKey?: Uint8Array
   /** What links begin with; also the one origin whose pages may change things. */
   readonly publicUrl?: string
   /** Addresses or CIDR ranges whose X-Forwarded-For is believed. */

@@ -57,15 +57,17 @@ const COLUMNS = sql`id, name, state, data, (CASE WHEN started_on IS NULL THEN 0 
 const LATE_S = 60
 const LONGEST_ERROR = 300
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** The beginning of one, as lists show it. */
+const SHORT = /^[0-9a-f]{8}[0-9a-f-]{0,28}$/
 
 export function jobBoard(executor: Executor): JobBoard {
   const states = (state: JobState): readonly string[] =>
     Object.entries(STATES).flatMap(([theirs, ours]) => (ours === state ? [theirs] : []))
   const one = async (id: string): Promise<JobView | undefined> => {
-    if (!UUID.test(id)) return undefined
+    if (!SHORT.test(id)) return undefined
     const { rows } = await sql<Row>`SELECT ${COLUMNS} FROM pgboss.job
-      WHERE name = ANY (${QUEUES}::text[]) AND id = ${id}::uuid`.execute(executor)
-    return rows[0] === undefined ? undefined : viewOf(rows[0])
+      WHERE name = ANY (${QUEUES}::text[]) AND id::text LIKE ${`${id}%`} LIMIT 2`.execute(executor)
+    return rows[0] === undefined || rows.length > 1 ? undefined : viewOf(rows[0])
   }
   return {
     async list({ state, queue, webhook, limit }) {

@@ -15,6 +15,7 @@ import { roleStore } from './roles.ts'
 import { restorationStore } from './restorations.ts'
 import { secretStore } from './secrets.ts'
 import { waitingStore } from './waiting.ts'
+import { webhookStore } from './webhooks.ts'
 
 /** One object an aggregate, on the pool or in a transaction. A new aggregate adds its line here. */
 const aggregates = (executor: Executor): Aggregates => ({
@@ -22,6 +23,7 @@ const aggregates = (executor: Executor): Aggregates => ({
   secrets: secretStore(executor),
   requests: createRequestStore(executor),
   waiting: waitingStore(executor),
+  webhooks: webhookStore(executor),
   roles: roleStore(executor),
   documents: documentStore(executor),
   ledger: ledgerStore(executor),

@@ -8,6 +8,9 @@ import { createGatewayApp } from '../../src/app/gateway/create-gateway-app.ts'
 import { createReplica } from '../../src/app/reconcile/replica.ts'
 import { createLedgerUseCases } from '../../src/app/ledger/create-ledger-use-cases.ts'
 import { createRequestUseCases } from '../../src/app/requests/use-cases.ts'
+import { createJobUseCases } from '../../src/app/jobs/create-job-use-cases.ts'
+import { createWebhookUseCases } from '../../src/app/webhooks/webhooks.ts'
+import { checkWebhookUrl } from '../../src/integration/webhooks/send.ts'
 import { done } from '../../src/app/result.ts'
 import { createClassifier } from '../../src/classify/postgres/classifier.ts'
 import type { Action } from '../../src/domain/action.ts'
@@ -152,7 +155,11 @@ export async function httpWorld(): Promise<HttpWorld> {
     return { ready: checks.every((check) => check.ok), checks }
   }
   const ledger = createLedgerUseCases({ store, policy: () => keeper.current(), origin: 'holdpoint/test' })
-  const app: App = { ...ground.app, ...documents, ...requests, ...ledger, readiness }
+  const later = {
+    ...createJobUseCases({ store, jobs: ground.open.jobs }),
+    ...createWebhookUseCases({ store, sealer: ground.sealer, checkWebhookUrl: checkWebhookUrl({ allowed: [] }) }),
+  }
+  const app: App = { ...ground.app, ...documents, ...requests, ...ledger, ...later, readiness }
 
   const signIn = async (name: string): Promise<string> =>
     accepted(await ground.app.signIn({ name, password: PASSWORD, sourceAddress: ADDRESS })).text

@@ -60,6 +60,7 @@ export interface JobBoard {
     readonly webhook?: string
     readonly limit: number
   }): Promise<readonly JobView[]>
+  /** By its id, or by the first eight or more of it where only one begins so. */
   find(id: string): Promise<JobView | undefined>
   /** One more attempt at a failed job, now. False when it is not failed (any more). */
   retry(id: string): Promise<boolean>

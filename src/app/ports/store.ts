@@ -9,6 +9,7 @@ import type { RoleStore } from './roles.ts'
 import type { RestorationStore } from './restorations.ts'
 import type { SecretStore } from './secrets.ts'
 import type { WaitingStore } from './waiting.ts'
+import type { WebhookStore } from './webhooks.ts'
 
 /** Appends to the record. Only inside a transaction: a change of state and its entry stand or fall together. */
 export interface RecordWriter {
@@ -47,6 +48,7 @@ export interface Aggregates {
   readonly documents: DocumentStore
   readonly requests: RequestStore
   readonly waiting: WaitingStore
+  readonly webhooks: WebhookStore
   readonly roles: RoleStore
   readonly secrets: SecretStore
   readonly ledger: LedgerStore

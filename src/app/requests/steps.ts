@@ -14,6 +14,7 @@ import type { Tx } from '../ports/store.ts'
 import { planRole } from '../roles/plan-role.ts'
 import { grantMoved, requestOpened, requestSettled } from './entries.ts'
 import { beginWaiting } from './waiting.ts'
+import { announce } from '../webhooks/announce.ts'
 
 /*
  * The changes of state that several use cases make. Each is one step inside somebody's transaction and appends its
@@ -40,6 +41,7 @@ export async function openRequest(
   await tx.requests.insertRequest(request, basis)
   await tx.record.append(requestOpened(request))
   await beginWaiting(tx, request, by.staff)
+  await announce(tx, request, 'request.opened')
   return request
 }
 
@@ -47,6 +49,7 @@ export async function openRequest(
 export async function settle(tx: Tx, request: AccessRequest, actor?: PrincipalId): Promise<AccessRequest> {
   await tx.requests.moveRequest(request)
   await tx.record.append(requestSettled(request, actor))
+  if (request.state !== 'pending') await announce(tx, request, `request.${request.state}`)
   return request
 }
 

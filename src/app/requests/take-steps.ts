@@ -6,6 +6,7 @@ import type { Store } from '../ports/store.ts'
 import { requestEscalated, requestNudged } from './entries.ts'
 import { settle } from './steps.ts'
 import { handOn } from './waiting.ts'
+import { announce } from '../webhooks/announce.ts'
 
 /**
  * Everything that is due of a pending request, each once over all processes: a second call finds it done. What a
@@ -28,9 +29,11 @@ export async function takeSteps(
       const escalation = step.kind === 'nudge' ? undefined : request.escalations?.[step.number - 1]
       if (escalation === undefined) {
         await tx.record.append(requestNudged(request))
+        await announce(tx, request, 'request.nudged')
         continue
       }
       await tx.record.append(requestEscalated(request, escalation))
+      await announce(tx, request, 'request.escalated', { mark: String(step.number), to: escalation.eligible })
       // Whoever of them is away has said who answers for them.
       const staff = deps.policy()
       const widened = await tx.requests.lockRequest(id)

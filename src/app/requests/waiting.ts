@@ -5,6 +5,7 @@ import type { AccessRequest } from '../../domain/request/request.ts'
 import { stepsOf } from '../../domain/request/waiting.ts'
 import type { Tx } from '../ports/store.ts'
 import type { Delegation } from '../ports/waiting.ts'
+import { announce } from '../webhooks/announce.ts'
 import { requestHandedOn } from './entries.ts'
 
 /*
@@ -48,5 +49,6 @@ export async function standIn(tx: Tx, request: AccessRequest, of: Delegation, st
   if (!mayStandIn(of.to, request, staff)) return false
   if (!(await tx.waiting.insertStandIn(request.id, { person: of.to, for: of.person }, of.number))) return false
   await tx.record.append(requestHandedOn(request, of))
+  await announce(tx, request, 'request.handed_on', { mark: of.to, for: of.person, to: [of.to] })
   return true
 }

@@ -2,6 +2,7 @@ import type { OperationId } from '../../contract/routes.ts'
 import { time } from '../view/scalars.ts'
 import { documents } from './documents.ts'
 import type { Handlers } from './handler.ts'
+import { later } from './later.ts'
 import { ledger } from './ledger.ts'
 import { people } from './people.ts'
 import { requests } from './requests.ts'
@@ -27,4 +28,5 @@ export const handlers: Handlers<Exclude<OperationId, 'followEvents'>> = {
   ...documents,
   ...requests,
   ...ledger,
+  ...later,
 }
