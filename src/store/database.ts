@@ -32,6 +32,8 @@ const STATEMENT_MS = 10_000
 /** When even the server's own limit brought no answer, the connection is dead. */
 const ANSWER_MS = 15_000
 const CONNECT_MS = 5_000
+/** No transaction of ours waits for anything but the store. */
+const FROZEN_MS = 5_000
 
 /** The type int8 in pg_type. */
 const INT8 = 20
@@ -64,8 +66,8 @@ export function openDatabase({ url, connections = 16, log }: DatabaseOptions): D
     max: connections,
     statement_timeout: STATEMENT_MS,
     query_timeout: ANSWER_MS,
-    // A process that freezes in the middle of a transaction loses its locks.
-    idle_in_transaction_session_timeout: ANSWER_MS,
+    // A process that freezes in the middle of a transaction loses its locks, by when the others take it for dead.
+    idle_in_transaction_session_timeout: FROZEN_MS,
   })
   let closing = false
   pool.on('error', (error) => {

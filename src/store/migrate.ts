@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
 import pg from 'pg'
+import type { Executor } from './database.ts'
 
 export interface Migration {
   readonly number: number
@@ -17,6 +19,7 @@ export class SchemaMismatch extends Error {
 
 /** Any constant does: only Holdpoint's migrations take it. */
 export const MIGRATION_LOCK = 4_711_021
+const FROZEN_MS = 30_000
 const FOLDER = fileURLToPath(new URL('./migrations/', import.meta.url))
 
 /** The numbered files of `folder`, in order. Throws on a bad name or a number used twice. */
@@ -48,6 +51,10 @@ export async function migrate(url: string, migrations: readonly Migration[] = re
   await client.connect()
   try {
     await refuseOldServer(client)
+    // One that freezes in the middle lets the others go on.
+    await client.query(
+      `SET idle_session_timeout = ${FROZEN_MS}; SET idle_in_transaction_session_timeout = ${FROZEN_MS}`,
+    )
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
     await client.query(TABLE)
     const { rows } = await client.query<Applied>('SELECT number, name, checksum FROM schema_migration ORDER BY number')
@@ -138,4 +145,12 @@ export async function applyWithin(client: pg.ClientBase, migrations: readonly Mi
       checksum,
     ])
   }
+}
+
+/** The number of the newest migration that the database has. */
+export async function newestMigration(executor: Executor): Promise<number> {
+  const { rows } = await sql<{ newest: number | null }>`SELECT max(number) AS newest FROM schema_migration`.execute(
+    executor,
+  )
+  return rows[0]?.newest ?? 0
 }

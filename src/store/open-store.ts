@@ -7,7 +7,7 @@ import { openDatabase } from './database.ts'
 import { idempotencyStore } from './idempotency.ts'
 import type { JobBoard } from '../app/ports/jobs.ts'
 import { jobBoard } from './jobs.ts'
-import { migrate } from './migrate.ts'
+import { migrate, newestMigration, readMigrations } from './migrate.ts'
 import { createStore } from './store.ts'
 import { createTimeline } from './timeline.ts'
 import type { WakeConnection } from './wake.ts'
@@ -35,7 +35,8 @@ const VITAL = 4
  * @param connections for `store`; the database's own default when left out.
  */
 export async function openStore(url: string, log: (message: string) => void, connections?: number): Promise<OpenStore> {
-  await migrate(url)
+  const known = readMigrations()
+  await migrate(url, known)
   const database = openDatabase({ url, log, ...(connections === undefined ? {} : { connections }) })
   const apart = openDatabase({ url, log, connections: VITAL })
   const wake = openWake(url, log)
@@ -57,12 +58,12 @@ export async function openStore(url: string, log: (message: string) => void, con
     jobs: jobBoard(database.executor),
     timeline: createTimeline(apart, tell, clock),
     async readiness() {
-      const answers = await store.people.hasAdministrator().then(
-        () => true,
-        () => false,
-      )
+      const applied = await newestMigration(database.executor).catch(() => undefined)
       return [
-        answers ? { name: 'store', ok: true } : { name: 'store', ok: false, detail: 'the database does not answer' },
+        applied === undefined
+          ? { name: 'store', ok: false, detail: 'the database does not answer' }
+          : { name: 'store', ok: true },
+        ...(applied === undefined ? [] : [schemaCheck(applied, known.at(-1)?.number ?? 0)]),
         wake.listening()
           ? { name: 'wake', ok: true }
           : { name: 'wake', ok: false, detail: 'no connection that listens' },
@@ -81,3 +82,13 @@ export async function openStore(url: string, log: (message: string) => void, con
     },
   }
 }
+
+/** A newer program has changed the schema under this one, which may write what that one does not expect. */
+const schemaCheck = (applied: number, known: number) =>
+  applied <= known
+    ? { name: 'schema', ok: true }
+    : {
+        name: 'schema',
+        ok: false,
+        detail: `the database was migrated by a newer Holdpoint (to ${applied}); restart with that version`,
+      }

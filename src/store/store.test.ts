@@ -205,6 +205,11 @@ test('whoever waits hears subjects by prefix, from another replica too, and once
 test('readiness tells of each part', async () => {
   await expect.poll(async () => (await open.readiness()).filter((part) => !part.ok)).toEqual([])
   expect(instant(open.clock.now())).toBeGreaterThan(0)
+  // A newer program came while this one runs.
+  await database.query("INSERT INTO schema_migration (number, name, checksum) VALUES (9999, 'later', '')")
+  expect((await open.readiness()).filter((part) => !part.ok)).toEqual([
+    { name: 'schema', ok: false, detail: expect.stringContaining('a newer Holdpoint (to 9999)') },
+  ])
 })
 
 test('what is vital does not wait behind what everybody asks for', async () => {

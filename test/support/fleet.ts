@@ -187,8 +187,11 @@ function replica(
           resolve(code ?? -1)
         })
       })
-      for (const until = performance.now() + READY_MS; wait && (await ready())?.ready !== true;) {
-        if (child !== mine || performance.now() > until) throw new Error(`${name} is not ready: ${said.slice(-2_000)}`)
+      if (!wait) return
+      const begun = performance.now()
+      while ((await ready())?.ready !== true) {
+        const late = performance.now() - begun > READY_MS
+        if (child !== mine || late) throw new Error(`${name} is not ready: ${said.slice(-2_000)}`)
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     },

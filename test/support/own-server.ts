@@ -4,12 +4,16 @@ import path from 'node:path'
 import pg from 'pg'
 import { startEmbedded } from '../../src/store/embedded/start-embedded.ts'
 import type { Embedded } from '../../src/store/embedded/start-embedded.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import type { TestDatabase } from './database.ts'
 
 /** A PostgreSQL of a test's own, for what would disturb every other test on the run's one server. */
 export interface OwnServer extends AsyncDisposable {
   readonly url: string
   readonly port: number
   pid(): number
+  /** For an installation: migrated, and with nothing to drop in the end. */
+  asStore(): Promise<TestDatabase>
   query<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<R[]>
   /**
    * A standby as it would be had it received nothing from now on; `promote` makes it a primary. Both share nothing with
@@ -44,6 +48,11 @@ function serverIn(dataDir: string, server: Embedded): OwnServer {
     port: server.port,
     pid: server.pid,
     query,
+    async asStore() {
+      await migrate(server.tcpUrl)
+      const nowhere = { host: '', port: 0, user: '', password: '', database: '', socketDir: '' }
+      return { url: server.tcpUrl, target: nowhere, query, close: () => Promise.resolve() }
+    },
     async standby() {
       const copy = await mkdtemp(path.join(tmpdir(), 'hp-standby-'))
       const from = path.join(dataDir, 'postgres')

@@ -22,6 +22,7 @@ import { endGrant, openRequest, withdrawPending } from '../requests/steps.ts'
 import type { GatewayDeps } from './deps.ts'
 import { grantsCovered } from './grants-covered.ts'
 import { lendTo, roleReady } from './roles.ts'
+import { stillEntitled } from './still-entitled.ts'
 
 /**
  * Hold an action: look for live grants that meet its requirements, and ask people for the rest, in one transaction.
@@ -55,7 +56,7 @@ async function proven(
   if (opened === undefined) throw new Error('there are no grants to go by')
   await grantsCovered(deps, grants)
   await lendTo(deps, session, opened.role)
-  return opened
+  return stillEntitled(deps, opened)
 }
 
 const askingOf = ({ id, sponsor }: HoldInput['principal']): Asking => ({

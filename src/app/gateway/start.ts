@@ -12,6 +12,7 @@ import { withPolicy } from '../requests/with-policy.ts'
 import { endGrant, voidUnused } from '../requests/steps.ts'
 import { grantsCovered } from './grants-covered.ts'
 import type { GatewayDeps } from './deps.ts'
+import { stillEntitled } from './still-entitled.ts'
 import { lendTo } from './roles.ts'
 
 /**
@@ -70,8 +71,9 @@ export const start =
     const { answer, position, entered } = started.value
     if (position !== undefined) await deps.ledger.covered(position)
     if (entered !== undefined) await grantsCovered(deps, [entered])
-    if (answer.kind === 'go') await lendTo(deps, input.session, answer.role)
-    return answer
+    if (answer.kind !== 'go') return answer
+    await lendTo(deps, input.session, answer.role)
+    return stillEntitled(deps, answer)
   }
 
 const roleOf = ({ role }: Grant) => (role === undefined ? {} : { role })
