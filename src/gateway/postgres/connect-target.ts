@@ -13,7 +13,7 @@ import type { LocalSockets } from './local-sockets.ts'
 import { keepsBackends } from './poolers.ts'
 import type { Asked, Poolers } from './poolers.ts'
 import { withSharedReads } from './shared-reads.ts'
-import { STATE_QUERY } from './target-state.ts'
+import { LIFT, STATE_QUERY } from './target-state.ts'
 
 /** A connection that stands, signed in, with what had to be known before the client may speak. */
 export interface Connected {
@@ -369,8 +369,9 @@ async function signIn(
   })
   if (how !== 'watched') await ask(client.query(WATCH_QUERY))
   for (const [name, value] of behind) await ask(client.query(setting(name, value)))
-  const identity = await ask(client.query(IDENTITY_QUERY))
-  const state = await ask(client.query(STATE_QUERY))
+  // A client may connect with a statement_timeout that is too short for questions of the gateway's.
+  const identity = await ask(client.query(`${LIFT}; ${IDENTITY_QUERY}`))
+  const state = await ask(client.query(`${LIFT}; ${STATE_QUERY}`))
   const pid = Number(identity?.[0])
   const startedAt = identity?.[1]
   const server = identity?.[2]

@@ -77,6 +77,7 @@ export class GatewaySession {
         const wrong = of.state.report(name, value)
         if (wrong !== undefined) this.#end('failed', fatal('0A000', wrong))
       },
+      hurried: () => of.state.hurried,
       ready: (status, failed) => {
         if (status === 'idle') {
           this.#desk.beforeSync = undefined

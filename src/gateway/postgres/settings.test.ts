@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testServer } from '../../../test/support/database.ts'
 import type { TestDatabase } from '../../../test/support/database.ts'
@@ -111,6 +112,33 @@ describe('parameters of the session', () => {
       // A name is looked at only in a session that was looked at.
       expect(await ask('SELECT count(*) FROM carts')).toBe('T D(1) C(SELECT 1) Z(I)')
       expect(await interval()).toBe('T D(1s) C(SHOW) Z(I)')
+    }
+  })
+
+  it('bound by time what the client runs, not what the gateway asks beside', async () => {
+    const holder = new pg.Client(db.url)
+    await holder.connect()
+    try {
+      for (const set of ["SET statement_timeout = '90ms'", "BEGIN; SET LOCAL statement_timeout = '90ms'"]) {
+        // What the next look at the session needs, for longer than the client gives its own statements.
+        await holder.query('BEGIN; LOCK TABLE pg_catalog.pg_operator IN ACCESS EXCLUSIVE MODE')
+        await ask(set)
+        await ask('SET search_path = public')
+        client.send(encodeQuery('SELECT id FROM carts'))
+        const waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'pg_operator'::regclass"
+        await expect.poll(async () => (await holder.query(waits)).rowCount).toBe(1)
+        await holder.query('SELECT pg_sleep(0.2)')
+        await holder.query('ROLLBACK')
+        expect(brief(await client.until('Z'))).toMatch(/^T D\(1\) C\(SELECT 1\)/)
+        client.send(encodeQuery('SHOW statement_timeout'))
+        const [, shown] = await client.until('Z')
+        expect(shown?.bytes.toString()).toContain('90ms')
+        expect(await ask('SELECT count(*) FROM generate_series(1, 1000000000)')).toMatch(/E\(57014\)/)
+        await ask('ROLLBACK')
+        await ask('RESET statement_timeout')
+      }
+    } finally {
+      await holder.end()
     }
   })
 })

@@ -29,6 +29,7 @@ import {
 import { AnswerOrder } from './answer-order.ts'
 import { Outbox } from './outbox.ts'
 import { Owed } from './owed.ts'
+import { LIFT, LOWER } from './target-state.ts'
 
 /** Bounds the rows of a run. */
 export interface RowGate {
@@ -80,7 +81,7 @@ export interface Expected {
 }
 interface Hidden {
   readonly row?: (values: readonly (string | null)[]) => void
-  readonly failed?: (frame: Buffer, fields: ReadonlyMap<string, string>) => void
+  readonly failed?: ((frame: Buffer, fields: ReadonlyMap<string, string>) => void) | undefined
   /** It was the client's own, which has read the end of it already: nobody reads its rows. */
   readonly swallows?: true
   /** But that the target is ready is shown. */
@@ -93,6 +94,8 @@ export interface TargetHooks {
   /** Whole or part of a message for the client, as it came. */
   pass(piece: Piece): void
   parameter(name: string, value: string): void
+  /** Whether the client's own statement_timeout may be too short for questions of the gateway's. */
+  hurried(): boolean
   /** Everything in a chunk was handled: write out, and go on with what waited. */
   settled(): void
   /** @param failed something failed since it was last ready, or its transaction had failed by then. */
@@ -224,7 +227,7 @@ export class TargetLine {
    * Ask the target something on the client's own connection, unseen by it. Only when drained and not `failed`.
    * Undefined when it could not be had.
    * @param open leave the implicit transaction open, which the client's own Sync then ends.
-   * @param refused told the target's error.
+   * @param refused told the target's error. What may fail by the client's own doing keeps the client's own time, too.
    */
   async ask(
     sql: string,
@@ -242,17 +245,25 @@ export class TargetLine {
       },
     }
     const within = this.unsynced
+    const hurried = refused === undefined && this.#hooks.hurried()
     // One that failed was left behind.
     this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
+    if (hurried) this.#run(LIFT, { failed: hidden.failed })
+    this.#run(sql, hidden)
+    // It ends with the transaction that the question is by itself.
+    if (hurried && (within || open || this.status !== 'idle')) this.#run(LOWER, { failed: hidden.failed })
+    // INVARIANT: a Sync would commit an implicit transaction that the client has not finished.
+    if (!within && !open) this.send(SYNC, { kind: 'sync', hidden })
+    await this.drain()
+    return failed || this.#ended ? undefined : found
+  }
+
+  #run(sql: string, hidden: Hidden): void {
     this.send(encodeParse(OWN, sql), { kind: 'parse', hidden })
     this.send(encodeBind(OWN, OWN), { kind: 'bind', hidden })
     this.send(encodeExecute(OWN), { kind: 'execute', hidden })
     this.send(encodeClose('portal', OWN), { kind: 'close', hidden })
     this.send(encodeClose('statement', OWN), { kind: 'close', hidden })
-    // INVARIANT: a Sync would commit an implicit transaction that the client has not finished.
-    if (!within && !open) this.send(SYNC, { kind: 'sync', hidden })
-    await this.drain()
-    return failed || this.#ended ? undefined : found
   }
 
   /**

@@ -9,8 +9,9 @@ const MEANINGFUL = new Set(['search_path', 'role', 'session_authorization'])
 
 /**
  * Everything that gives a text its meaning, asked in one row. Names and operators are qualified: the session's own
- * search path may hide any of them. The last but two asks nothing: RESET ALL and DISCARD ALL take back what
- * connect-target.ts has set, by which the server ends what runs when this process has died.
+ * search path may hide any of them. The last but three asks nothing: RESET ALL and DISCARD ALL take back what
+ * connect-target.ts has set, by which the server ends what runs when this process has died. The last is what `LIFT`,
+ * which stands before every such look, has found.
  */
 export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), current_user::pg_catalog.text,
  pg_catalog.current_setting('client_encoding'), pg_catalog.current_setting('TimeZone'),
@@ -33,7 +34,22 @@ export const STATE_QUERY = `SELECT pg_catalog.current_setting('search_path'), cu
  CASE WHEN pg_catalog.current_setting('client_connection_check_interval') OPERATOR(pg_catalog.=) '0'
    AND pg_catalog.version() OPERATOR(pg_catalog.!~*) 'windows|mingw|visual c'
    THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END,
- pg_catalog.current_setting('holdpoint.run', true), pg_catalog.pg_backend_pid()::pg_catalog.text`
+ pg_catalog.current_setting('holdpoint.run', true), pg_catalog.pg_backend_pid()::pg_catalog.text,
+ pg_catalog.current_setting('holdpoint.timeout', true)`
+
+/** Takes the session's statement_timeout away from what follows in the transaction; `LOWER` puts it back. */
+export const LIFT = `SELECT pg_catalog.set_config('holdpoint.timeout', pg_catalog.current_setting('statement_timeout'), true),
+ pg_catalog.set_config('statement_timeout', '0', true)`
+/** Where the transaction was rolled back in between there is nothing to put back. */
+export const LOWER = `SELECT pg_catalog.set_config('statement_timeout', t, true)
+ FROM (SELECT pg_catalog.current_setting('holdpoint.timeout', true) AS t) s WHERE t OPERATOR(pg_catalog.<>) ''`
+/** A question of the gateway's own is to have at least so long. */
+const LONG_ENOUGH_MS = 5_000
+const IN_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+function isShort(timeout: string): boolean {
+  const [, number = '0', unit = 'ms'] = /^(\d+)(ms|s|min|h|d)?$/.exec(timeout) ?? []
+  return number !== '0' && Number(number) * (IN_MS[unit] ?? 1) < LONG_ENOUGH_MS
+}
 
 /**
  * What a target reports by itself when it changes, whoever changed it: who one is there, what names mean (from 18 on),
@@ -74,6 +90,8 @@ export class TargetState {
   stale = true
   /** Settings that no name depends on may be others: must be read again before anything is shown to people. */
   unsure = true
+  /** The session's statement_timeout was short, as last read. */
+  #short = false
   /** The target's own catalogue may have changed through this session. */
   catalogueStale = false
   /** It did, in a transaction that is still open: no other connection sees how, so no name is trusted until it ends. */
@@ -122,6 +140,11 @@ export class TargetState {
   /** Whether what was looked at inside is too old to be trusted. Costs nothing where nothing was. */
   get ownIsOld(): boolean {
     return this.catalogueOpen && this.ownCatalogue !== undefined && performance.now() - this.#ownSeenAt > FRESH_MS
+  }
+
+  /** Whether the client's own statement_timeout may be too short for questions of the gateway's. */
+  get hurried(): boolean {
+    return this.#short || this.stale || this.unsure
   }
 
   /** What is still under way may change what texts mean: let it end before the next one is decided. */
@@ -229,7 +252,8 @@ export class TargetState {
 
   /** Takes in the one row of STATE_QUERY. False when it is not what was asked for. */
   read(row: readonly (string | null)[] | undefined, inTransaction: boolean): boolean {
-    const [searchPath, role, encoding, timeZone, strings, reason, objects, code, , settings, , run, backend] = row ?? []
+    const [searchPath, role, encoding, timeZone, strings, reason, objects, code, , settings, , run, backend, timeout] =
+      row ?? []
     if (typeof searchPath !== 'string' || typeof role !== 'string' || typeof encoding !== 'string') return false
     if (typeof timeZone !== 'string' || typeof strings !== 'string' || typeof objects !== 'string') return false
     // INVARIANT: whatever is known of a session is known of its backend.
@@ -249,6 +273,7 @@ export class TargetState {
     this.temporaryCode = code !== 'false'
     if (typeof reason === 'string' && reason !== '') this.reason = reason
     this.run = typeof run === 'string' ? readRun(run) : undefined
+    this.#short = typeof timeout === 'string' && isShort(timeout)
     this.stale = false
     this.unsure = false
     if (!inTransaction) {
