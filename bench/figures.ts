@@ -18,6 +18,8 @@ export const KEYS: readonly string[] = [
   'gateway.tls.prepared.8.vs_pgbouncer_tls',
   'gateway.hold_beside.vs_alone',
   ...RULE_COUNTS.map((n) => `decide.${n}.p50_us`),
+  'ledger.appends_per_s',
+  'ledger.vs_no_ledger',
   'release.approve_to_forward.p99_ms',
   'lapse.expiry_to_cut.p99_ms',
   'start.cold_ms',

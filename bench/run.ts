@@ -4,6 +4,7 @@ import { measureDecide } from './decide.ts'
 import { KEYS, RULE_COUNTS } from './figures.ts'
 import type { Figures } from './figures.ts'
 import { measureGateway } from './gateway.ts'
+import { measureLedger } from './ledger.ts'
 import { measureIdle } from './memory.ts'
 import { measureLapse, measureRelease, measureStarts } from './times.ts'
 
@@ -51,6 +52,12 @@ await part('memory', async () => {
   const mib = await measureIdle(world)
   if (mib === undefined) say('memory: null, this system does not tell how much memory a process has')
   else figures.set('memory.idle1000_mib', mib)
+})
+const APPENDS = ['ledger.appends_per_s', 'ledger.vs_no_ledger'] as const
+await part(APPENDS.find(wants) ?? APPENDS[0], async () => {
+  const { perSecond, share, alone } = await measureLedger(Number(values.seconds))
+  figures.set('ledger.appends_per_s', perSecond).set('ledger.vs_no_ledger', share)
+  say(`ledger.vs_no_ledger: ${alone}/s without one`)
 })
 if (['release', 'lapse', 'gateway'].some(wants)) {
   await using world = await openWorld()
