@@ -30,7 +30,11 @@ export function openWake(url: string, log: (message: string) => void): WakeConne
     await client.query(`LISTEN ${CHANNEL}`)
     for (const { prefix, heard } of subscribers) heard(prefix)
   })
-  const notifier = keepConnected(url, 'holdpoint notify', log, async () => flush())
+  const notifier = keepConnected(url, 'holdpoint notify', log, async (client) => {
+    // NOTIFY commits a transaction of its own, and nobody is told sooner for its being on disk.
+    await client.query('SET synchronous_commit = off')
+    await flush()
+  })
 
   let waiting = new Set<string>()
   let flushing: Promise<void> | undefined
