@@ -44,8 +44,8 @@ export const noteQueries = (executor: Executor): NoteQueries => ({
   async checkpointsAfter(size, limit) {
     const { rows } = await sql<{ size: number; note: string }>`
       SELECT c.size, c.note || coalesce(string_agg(s.line, '' ORDER BY s.witness), '') AS note
-      FROM (SELECT DISTINCT ON (size / ${TILE_WIDTH}::bigint) size FROM ledger_checkpoint WHERE size > ${size}
-          ORDER BY size / ${TILE_WIDTH}::bigint, size
+      FROM ((SELECT DISTINCT ON (size / ${sql.lit(TILE_WIDTH)}) size FROM ledger_checkpoint WHERE size > ${size}
+          ORDER BY size / ${sql.lit(TILE_WIDTH)}, size)
         UNION SELECT size FROM ledger_cosignature WHERE size > ${size}) AS chosen
       JOIN ledger_checkpoint c USING (size) LEFT JOIN ledger_cosignature s USING (size)
       GROUP BY c.size, c.note ORDER BY c.size LIMIT ${limit}`.execute(executor)
