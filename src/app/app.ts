@@ -360,6 +360,12 @@ export interface App {
     session: string,
     filter: { readonly cursor?: string; readonly limit?: number },
   ): WriteResult<Page<StatementEntry>>
+  /** What ran in a session, from its beginning; `after` is how long after that each statement came. */
+  replaySession(
+    caller: Caller,
+    session: string,
+    filter: { readonly cursor?: string; readonly limit?: number },
+  ): WriteResult<Page<StatementEntry & { readonly after: Millis }> & { readonly session: Session }>
   cutSession(caller: Caller, session: string): WriteResult<void>
 
   // The record (app/record/)

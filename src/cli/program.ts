@@ -139,6 +139,8 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     .option('--all', 'closed ones too')
     .option('--resource <name>', 'only this resource')
     .option('--cut', 'cut the session now')
+  const session = group('session', 'one session')
+  define(session, 'replay <id>', 'what ran in it, from its beginning', () => import('./commands/session-replay.ts'))
   define(program, 'record', 'the record of everything that changed', () => import('./commands/record.ts'))
     .alias('events')
     .option('--resource <name>', 'only this resource')

@@ -498,6 +498,20 @@ export const routes = {
     status: 200,
     response: sessions.Statements,
   }),
+  replaySession: route({
+    method: 'GET',
+    path: '/v1/sessions/{id}/replay',
+    tag: 'Sessions',
+    summary: 'A session from its beginning, statement by statement',
+    description:
+      'The session, and what ran in it with how long after its beginning. Reading it is recorded. Texts are whole where the resource keeps them whole.',
+    access: ['read_recordings'],
+    scopes: ['read'],
+    params: people.IdParam,
+    query: sessions.PageQuery,
+    status: 200,
+    response: sessions.Replay,
+  }),
   cutSession: route({
     method: 'POST',
     path: '/v1/sessions/{id}/cut',

@@ -45,5 +45,6 @@ export const Statement = z
   })
   .meta({ id: 'Statement', description: 'One line of the statement record' })
 export const Statements = pageOf(Statement)
+export const Replay = pageOf(Statement.extend({ afterMs: z.int() })).extend({ session: Session })
 export const PageQuery = z.object({ cursor: Cursor.optional(), limit: Limit.optional() })
 export const CursorQuery = z.object({ cursor: Cursor.optional() })

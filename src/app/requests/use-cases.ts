@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { cutSession, listSessions, listStatements } from '../sessions/list-sessions.ts'
+import { cutSession, listSessions, listStatements, replaySession } from '../sessions/list-sessions.ts'
 import { acknowledge } from './afterwards.ts'
 import { extendGrant, retryRequest } from './ask-again.ts'
 import { delegate, endDelegation, listDelegations } from './delegations.ts'
@@ -27,6 +27,7 @@ type RequestUseCases = Pick<
   | 'revokeGrant'
   | 'listSessions'
   | 'listStatements'
+  | 'replaySession'
   | 'cutSession'
 >
 
@@ -48,5 +49,6 @@ export const createRequestUseCases = (deps: RequestDeps): RequestUseCases => ({
   revokeGrant: revokeGrant(deps),
   listSessions: listSessions(deps),
   listStatements: listStatements(deps),
+  replaySession: replaySession(deps),
   cutSession: cutSession(deps),
 })

@@ -20,6 +20,7 @@ type Operations =
   | 'getInbox'
   | 'listSessions'
   | 'listStatements'
+  | 'replaySession'
   | 'cutSession'
   | 'listRecord'
 
@@ -104,6 +105,16 @@ export const requests: Handlers<Operations> = {
     mapped(
       await app.listStatements(caller, params.id, present({ cursor: query.cursor, limit: limitOf(query.limit) })),
       ({ items, next }) => present({ items: items.map(statementView), next }),
+    ),
+  replaySession: async ({ app, caller, params, query }) =>
+    mapped(
+      await app.replaySession(caller, params.id, present({ cursor: query.cursor, limit: limitOf(query.limit) })),
+      ({ session, items, next }) =>
+        present({
+          session: sessionView(session),
+          items: items.map((entry) => ({ ...statementView(entry), afterMs: entry.after })),
+          next,
+        }),
     ),
   cutSession: async ({ app, caller, params }) => mapped(await app.cutSession(caller, params.id), nothing),
 
