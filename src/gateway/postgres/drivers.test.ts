@@ -54,6 +54,21 @@ describe.each(targetServers())('PostgreSQL $version', ({ url }) => {
       await client.end()
     })
 
+    it.each([false, { rejectUnauthorized: false }])(
+      'reads what is too large, and sends what is not (TLS: %j)',
+      async (ssl) => {
+        const client = new pg.Client({ ...world.connection, ssl })
+        await client.connect()
+        const length = 40_000_000
+        expect((await client.query('SELECT length($1) AS n', ['x'.repeat(length)])).rows).toEqual([{ n: length }])
+        client.on('error', () => undefined)
+        await expect(client.query(`SELECT length('${'x'.repeat(20_000_000)}')`)).rejects.toMatchObject({
+          code: '54000',
+          message: 'a message larger than this gateway takes: 20,000,018 bytes (type Q)',
+        })
+        },
+    )
+
     it('listens and is notified', async () => {
       const client = new pg.Client(world.connection)
       await client.connect()

@@ -81,6 +81,11 @@ describe.skipIf(!hasPsql).each(targetServers())('psql through the gateway to Pos
     expect(world.app.finished).toMatchObject([{ request: 'HP-142', outcome: 'succeeded', rows: 110 }])
   })
 
+  it.each(['', 'sslmode=disable'])('prints that a text is too large %s', async (ssl) => {
+    const printed = await psql(`SELECT length('${'x'.repeat(20_000_000)}');\n`, ssl).over()
+    expect(printed).toContain('FATAL:  a message larger than this gateway takes: 20,000,019 bytes (type Q)')
+  })
+
   it('shows the id and the address with VERBOSITY terse', async () => {
     const next = world.app.nextHold()
     const client = psql('\\set VERBOSITY terse\nDELETE FROM carts WHERE age_days > 90;\n')

@@ -14,6 +14,7 @@ import { Desk } from './desk.ts'
 import type { Cleared } from './desk.ts'
 import { Extended } from './extended.ts'
 import type { Handled } from './extended.ts'
+import { hearOut } from './hear-out.ts'
 import { Outbox } from './outbox.ts'
 import { RecordedFirst } from './recorded-first.ts'
 import type { SessionParts } from './session-parts.ts'
@@ -57,6 +58,8 @@ export class GatewaySession {
   #farewell = false
   /** It ends as soon as it runs nothing and no transaction is open. */
   #draining = false
+  /** It ends while the client still sends a message that is too large. */
+  #midMessage = false
   /** A CancelRequest is on its way to the target. */
   #cancelling = false
   #probe: NodeJS.Timeout | undefined
@@ -240,7 +243,8 @@ export class GatewaySession {
   }
 
   #violate(what: string): void {
-    this.#end('failed', fatal(what.startsWith(TOO_LARGE) ? '54000' : '08P01', what))
+    this.#midMessage = what.startsWith(TOO_LARGE)
+    this.#end('failed', fatal(this.#midMessage ? '54000' : '08P01', what))
   }
 
   /** @param left the role of a grant was left as far as it can be now. */
@@ -445,16 +449,21 @@ export class GatewaySession {
     // Read on and forget: what is not read would reset the connection before the client has read the last message.
     client.removeAllListeners('data')
     client.resume()
-    if (this.#answers === client) client.end()
-    else this.#answers.end(() => client.end())
-    setTimeout(() => client.destroy(), LINGER_MS).unref()
+    const heardOut = this.#midMessage ? hearOut(client) : undefined
+    const end = (): void => {
+      if (this.#answers === client) client.end()
+      else this.#answers.end(() => client.end())
+      setTimeout(() => client.destroy(), LINGER_MS).unref()
+    }
+    if (heardOut === undefined) end()
+    else void heardOut.then(end)
     upstream.removeAllListeners('data')
     upstream.resume()
     // Behind a pooler it is kept until its backend is gone (`bury`), which would be somebody else's otherwise.
     if (!this.#of.pooled) this.#letGo(cutting)
     void bury(this.#of, why, cutting, settled).finally(() => {
       upstream.destroy()
-      client.destroySoon()
+      if (heardOut === undefined) client.destroySoon()
       this.#finished()
     })
   }
