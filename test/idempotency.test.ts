@@ -58,6 +58,13 @@ const token = {
   text: 'hp_secret_of_the_token',
 }
 
+const leftover = {
+  params: { name: 'shop-db', role: 'hp_old' },
+  body: { reason: 'known' },
+  other: { params: { name: 'shop-db', role: 'hp_older' }, body: { reason: 'known' } },
+  value: undefined,
+}
+
 const SAMPLES: Readonly<Record<Keyed, Sample>> = {
   createPerson: {
     body: { name: 'lee', kind: 'user', password: 'first password of Lee' },
@@ -99,6 +106,25 @@ const SAMPLES: Readonly<Record<Keyed, Sample>> = {
   retryRequest: HP,
   extendGrant: { ...HP, body: { for: '10m' }, other: { params: HP.params, body: { for: '11m' } } },
   releaseGrant: HP,
+  giveCredential: {
+    ...HP,
+    value: {
+      user: 'hp_g_1',
+      password: 'secret_of_the_role',
+      host: 'h',
+      port: 1,
+      database: 'd',
+      sslmode: 'require',
+      until: at,
+    },
+  },
+  revokeLeftover: leftover,
+  ignoreLeftover: leftover,
+  adoptLeftover: {
+    ...leftover,
+    body: { reason: 'known', for: '8h' },
+    other: { params: leftover.params, body: { reason: 'known', for: '9h' } },
+  },
   revokeGrant: HP,
   cutSession: { params: { id: 'S-1' }, body: {}, other: { params: { id: 'S-2' }, body: {} }, value: undefined },
   eraseBodies: {
@@ -130,7 +156,7 @@ let done = 0
 let value: unknown
 const base = fakeApp().app
 const KNOWN = new Set(['authenticate', 'recordRefusal', 'readiness', 'setupNeeded'])
-const app = new Proxy(base, {
+const app: App = new Proxy(base, {
   get: (target, name, receiver): unknown =>
     KNOWN.has(String(name))
       ? Reflect.get(target, name, receiver)
@@ -139,7 +165,7 @@ const app = new Proxy(base, {
           await new Promise((resolve) => setTimeout(resolve, 20))
           return { ok: true, value }
         },
-}) as App
+})
 
 beforeAll(async () => {
   database = await testDatabase()
@@ -170,15 +196,15 @@ it.each(KEYS)('%s: the same key fifty times at once is done once, and later too'
   expect(done).toBe(1)
   const statuses = [...answers, again].map((answer) => answer.status)
   const bodies = await Promise.all([...answers, again].map((answer) => answer.text()))
-  if ('secretAnswer' in routes[id]) {
-    expect(statuses.filter((status) => status === 201)).toHaveLength(1)
-    expect(statuses.filter((status) => status === 409)).toHaveLength(50)
-    expect(bodies.filter((body) => body.includes('secret_of_the_'))).toHaveLength(1)
-  } else {
-    expect(new Set(statuses)).toEqual(new Set([routes[id].status]))
-    expect(new Set(bodies).size).toBe(1)
-    expect(again.headers.get('idempotency-replayed')).toBe(routes[id].status === 204 ? null : 'true')
-  }
+  // An answer that holds a secret is given once; every other call is told so.
+  const once = 'secretAnswer' in routes[id]
+  const { status } = routes[id]
+  expect(statuses.toSorted((a, b) => a - b)).toEqual(
+    once ? [201, ...Array.from({ length: 50 }, () => 409)] : Array.from({ length: 51 }, () => status),
+  )
+  expect(bodies.filter((body) => body.includes('secret_of_the_'))).toHaveLength(once ? 1 : 0)
+  expect(once || new Set(bodies).size === 1).toBe(true)
+  expect(again.headers.get('idempotency-replayed')).toBe(once || status === 204 ? null : 'true')
 })
 
 it.each(KEYS.filter((id) => id !== 'endDelegation'))(

@@ -131,6 +131,15 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     'you have looked at what was done otherwise than you approved',
     () => import('./commands/acknowledge.ts'),
   ).option('-m, --message <text>', 'what you saw')
+  define(
+    program,
+    'delegate',
+    'somebody answers in your place while you are away',
+    () => import('./commands/delegate.ts'),
+  )
+    .addOption(new Option('--to <name>', 'who answers').conflicts('stop'))
+    .addOption(new Option('--until <moment>', 'friday, 18:00, 3d, 2026-11-27').conflicts('stop'))
+    .option('--stop', 'you are back')
   define(program, 'revoke <id>', "end somebody's access early", () => import('./commands/revoke.ts')).option(
     '-m, --message <text>',
     'why',
@@ -246,6 +255,21 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
   ).option('--file <path>', 'read the value from this file')
   define(secret, 'ls', 'list names', () => import('./commands/secret-ls.ts'))
   define(secret, 'rm <name>', 'remove', () => import('./commands/secret-rm.ts'))
+  const webhook = group('webhook', 'who else is told of what happens to requests')
+  define(
+    webhook,
+    'add <name> <url>',
+    'tell an endpoint; prints the secret that deliveries are signed with',
+    () => import('./commands/webhook-add.ts'),
+  ).option('--event <event...>', 'only these: request.opened, request.denied, ...')
+  define(webhook, 'ls', 'list webhooks', () => import('./commands/webhook-ls.ts'))
+  define(webhook, 'rm <name>', 'tell it nothing more', () => import('./commands/webhook-rm.ts'))
+  define(webhook, 'test <name>', 'send an event that says nothing', () => import('./commands/webhook-test.ts'))
+  const jobs = define(program, 'jobs', 'what is done later, and what of it failed', () => import('./commands/jobs.ts'))
+    .option('--failed', 'dead letters only')
+    .option('--webhook <name>', 'only deliveries to this webhook')
+    .option('--limit <n>', 'at most so many, the newest first')
+  define(jobs, 'retry <id>', 'try a dead letter once more', () => import('./commands/jobs-retry.ts'))
   const admin = group('admin', 'accounts, tokens, backups')
   const user = admin.command('user').description('people, services and agents')
   define(user, 'add <name>', 'make an account', () => import('./commands/admin-user-add.ts'))

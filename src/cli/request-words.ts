@@ -22,7 +22,7 @@ export function subjectLine(request: AccessRequest): string {
     case 'connect':
       return `open a session on ${oneLine(subject.database)} with ${oneLine(subject.client)}`
     case 'window':
-      return `${subject.verbs.join(', ')} for ${oneLine(subject.length)}`
+      return `${subject.verbs.join(', ')} for ${oneLine(subject.length)}${subject.credential === true ? ', with a credential' : ''}`
     case 'extension':
       return `${oneLine(subject.length)} more of ${oneLine(subject.of)}`
     case 'change':
@@ -52,7 +52,7 @@ export function sentence(request: AccessRequest): string {
     case 'connect':
       return `${who} asks to open a session on ${on}`
     case 'window':
-      return `${who} asks for ${oneLine(request.subject.length)} of ${verbs} on ${on}`
+      return `${who} asks for ${oneLine(request.subject.length)} of ${verbs} on ${on}${request.subject.credential === true ? ', with a credential of their own' : ''}`
     case 'extension':
       return `${who} asks for ${oneLine(request.subject.length)} more on ${on} (${oneLine(request.subject.of)})`
     case 'change':
@@ -76,6 +76,15 @@ export function stateWords(request: AccessRequest): string {
   // `withdrawn by sam` is a whole answer already.
   if (by === '' && said?.startsWith(`${state} `) === true) return oneLine(said)
   return `${state}${by}${words}`
+}
+
+/** Who was asked for one place of it, and whom an escalation has added. */
+export const askedIn = (
+  request: AccessRequest,
+  { key, eligible }: AccessRequest['requirements'][number],
+): readonly string[] => {
+  const added = (request.escalations ?? []).filter((one) => one.key === key && one.done !== undefined)
+  return [...new Set([...eligible, ...added.flatMap((one) => one.eligible)])]
 }
 
 /** Approvals so far over approvals needed: `1/2`. */

@@ -4,7 +4,7 @@ import type { AccessRequest, Cli, Resource } from './cli.ts'
 import { renderDone, rowCapLine } from './done-words.ts'
 import { exposeLines, hasExposed, oneLine } from './exposed-text.ts'
 import { profileStrip } from './profile-strip.ts'
-import { requirementWords, sentence, stateWords } from './request-words.ts'
+import { askedIn, requirementWords, sentence, stateWords } from './request-words.ts'
 import { renderPairs } from './table.ts'
 import { hardWrap, softWrap } from './text-width.ts'
 import { clock, left, span } from './times.ts'
@@ -176,6 +176,10 @@ function renderParameters(cli: Cli, parameters: Statement['parameters']): string
     .join('')
 }
 
+/** I1: what the target itself cannot bound is told to who approves. */
+const GIVEN =
+  'credential given to the requester: a session already open may outlive the time by as long as it takes to end it on the target'
+
 function renderOther(cli: Cli, request: AccessRequest): string {
   const { subject } = request
   switch (subject.kind) {
@@ -189,7 +193,16 @@ function renderOther(cli: Cli, request: AccessRequest): string {
       return renderPairs(cli.terminal, [
         ['verbs', subject.verbs.join(', ')],
         ['length', `${oneLine(subject.length)}, from the approval on`],
-        ['not covered', cli.paint('yellow', 'which statements will run; each is decided by policy when it comes')],
+        ...(subject.credential === true ? [['credential', cli.paint('yellow', GIVEN)] as const] : []),
+        [
+          'not covered',
+          cli.paint(
+            'yellow',
+            subject.credential === true
+              ? 'which statements will run: with the credential nothing of it is decided, counted or recorded'
+              : 'which statements will run; each is decided by policy when it comes',
+          ),
+        ],
       ])
     case 'extension':
       return renderPairs(cli.terminal, [
@@ -254,10 +267,11 @@ function yields(request: AccessRequest): string {
 
 /** `✓ mia` who has agreed, `· dev` who may. */
 function renderLanes(cli: Cli, request: AccessRequest): string {
-  const approved = new Set(request.reviews.filter((one) => one.verdict === 'approve').map((one) => one.by))
+  const approved = new Set(request.reviews.filter((one) => one.verdict === 'approve').map((one) => one.for ?? one.by))
   const lanes = request.requirements.map((lane) => {
-    const has = lane.eligible.filter((person) => approved.has(person))
-    const may = lane.eligible.filter((person) => !approved.has(person))
+    const asked = askedIn(request, lane)
+    const has = asked.filter((person) => approved.has(person))
+    const may = asked.filter((person) => !approved.has(person))
     const met = has.length >= lane.count
     const mark = met ? cli.paint('green', '✓') : cli.paint('yellow', '○')
     const people = [
@@ -269,7 +283,7 @@ function renderLanes(cli: Cli, request: AccessRequest): string {
       lane.climbedFrom === undefined
         ? ''
         : cli.paint('yellow', `  asked because nobody in ${oneLine(poolWords(lane.climbedFrom))} could`)
-    const nobody = lane.eligible.length === 0 ? cli.paint('red', 'nobody may answer this') : people
+    const nobody = asked.length === 0 ? cli.paint('red', 'nobody may answer this') : people
     return `  ${mark} ${requirementWords(lane.key, lane.count)}: ${nobody}${from}${climbed}\n`
   })
   const stuck = request.unanswerable === undefined ? '' : `  ${cli.paint('red', oneLine(request.unanswerable))}\n`
@@ -277,9 +291,27 @@ function renderLanes(cli: Cli, request: AccessRequest): string {
     const words = one.words === undefined ? '' : `: ${oneLine(one.words)}`
     const shorter = one.atMost === undefined ? '' : `, for at most ${oneLine(one.atMost)}`
     const fewer = one.rowsAtMost === undefined ? '' : `, at most ${one.rowsAtMost.toLocaleString('en-US')} rows`
-    return `  ${oneLine(one.by)} ${one.verdict === 'approve' ? 'approved' : 'denied'}${shorter}${fewer}${words}\n`
+    return `  ${oneLine(one.by)}${one.for === undefined ? '' : ` (for ${oneLine(one.for)})`} ${one.verdict === 'approve' ? 'approved' : 'denied'}${shorter}${fewer}${words}\n`
   })
-  return `${cli.paint('dim', 'who must agree')}\n${lanes.join('') || '  nobody\n'}${stuck}${said.length === 0 ? '' : `${cli.paint('dim', 'said so far')}\n${said.join('')}`}`
+  return `${cli.paint('dim', 'who must agree')}\n${lanes.join('') || '  nobody\n'}${stuck}${renderWaiting(cli, request)}${said.length === 0 ? '' : `${cli.paint('dim', 'said so far')}\n${said.join('')}`}`
+}
+
+/** What happens while nobody answers, and who answers for whom. */
+function renderWaiting(cli: Cli, request: AccessRequest): string {
+  const now = cli.now()
+  const ago = (at: string): string => `${span(now - Date.parse(at))} ago`
+  const lines = [
+    ...(request.nudge?.done === undefined ? [] : [`reminded ${ago(request.nudge.done)}`]),
+    ...(request.escalations ?? []).flatMap(({ at, done, eligible }) => {
+      const people = eligible.map(oneLine).join(', ')
+      if (done !== undefined) return [`escalated to ${people} ${ago(done)}`]
+      return request.state === 'pending' ? [`to ${people} too, if nobody answers: ${left(at, now)}`] : []
+    }),
+    ...(request.standIns ?? [])
+      .filter((one) => Date.parse(one.until) > now)
+      .map((one) => `${oneLine(one.person)} answers for ${oneLine(one.for)} until ${clock(one.until, now)}`),
+  ]
+  return lines.map((line) => `  ${cli.paint('yellow', line)}\n`).join('')
 }
 
 const wrapped = (cli: Cli, text: string, indent: number): string =>

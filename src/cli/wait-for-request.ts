@@ -45,6 +45,8 @@ export async function waitForRequest(
   const client = await cli.api()
   const until = within === undefined ? Number.POSITIVE_INFINITY : cli.now() + within
   let seen = await client.call('getRequest', { params: { id } })
+  const told = new Set<string>()
+  tellNews(cli, seen, told)
   const progress = showProgress(cli, () => `${oneLine(id)} waits`)
   try {
     while (seen.state === 'pending' && cli.now() < until && !signal.aborted) {
@@ -52,6 +54,7 @@ export async function waitForRequest(
       if (signal.aborted) break
       try {
         seen = await client.call('getRequest', { params: { id } })
+        tellNews(cli, seen, told)
       } catch (error) {
         if (!(error instanceof Unreachable || (error instanceof ApiProblem && error.problem.status >= 500))) throw error
       }
@@ -59,6 +62,20 @@ export async function waitForRequest(
     return seen
   } finally {
     progress()
+  }
+}
+
+/** Whom else it asks by now, each once. */
+function tellNews(cli: Cli, request: AccessRequest, told: Set<string>): void {
+  if (request.state !== 'pending') return
+  const escalated = (request.escalations ?? []).filter((one) => one.done !== undefined)
+  const news = [
+    ...escalated.map((one) => `escalated to ${one.eligible.map(oneLine).join(', ')}`),
+    ...(request.standIns ?? []).map((one) => `handed on to ${oneLine(one.person)}`),
+  ]
+  for (const words of news.filter((one) => !told.has(one))) {
+    told.add(words)
+    cli.note(`${oneLine(request.id)} ${words}`)
   }
 }
 

@@ -143,6 +143,7 @@ export const Grant = z
 
 const Review = z.object({
   by: z.string(),
+  for: z.string().optional().meta({ description: 'In whose place' }),
   verdict: z.enum(['approve', 'deny']),
   digest: z.string(),
   at: Time,
@@ -235,6 +236,17 @@ export const AccessRequest = z
     rules: z.array(z.string()),
     failures: z.array(z.object({ rule: z.string(), message: z.string() })),
     requirements: z.array(Requirement),
+    nudge: z.object({ at: Time, done: Time.optional() }).optional().meta({
+      description: 'When those who were asked are reminded, and were',
+    }),
+    escalations: z
+      .array(z.object({ key: z.string(), at: Time, eligible: z.array(z.string()), done: Time.optional() }))
+      .optional()
+      .meta({ description: 'Who else may answer, from `done` on; fixed when it was opened' }),
+    standIns: z
+      .array(z.object({ person: z.string(), for: z.string(), until: Time }))
+      .optional()
+      .meta({ description: 'Who answers in whose place' }),
     /** Why those who may answer can never meet the requirements; only while it is pending. */
     unanswerable: z.string().optional(),
     recording: z.enum(['standard', 'full']),

@@ -1,5 +1,7 @@
 import { fakeApp, pendingView } from '../support/fake-app.ts'
 import type { App, ExplainInput, RequestView, ResourceView } from '../../src/app/app.ts'
+import type { JobView } from '../../src/app/ports/jobs.ts'
+import type { Webhook } from '../../src/app/ports/webhooks.ts'
 import { done, refuse } from '../../src/app/result.ts'
 import type {
   Digest,
@@ -344,6 +346,85 @@ const explained = (input: ExplainInput) =>
         revision: 3 as Revision,
       })
 
+/** Nobody answers HP-142: it has reminded, climbed to Lee, and Dev stands in for Mia. */
+function laterApp(): Partial<App> {
+  const base = pendingView()
+  const lee = 'lee' as PrincipalId
+  const waiting: RequestView = {
+    ...base,
+    request: {
+      ...base.request,
+      nudge: { at: instant(NOW - 60_000), done: instant(NOW - 60_000) },
+      escalations: [
+        {
+          key: 'team:payments',
+          pool: { kind: 'user', user: lee },
+          at: instant(NOW - 30_000),
+          eligible: [lee],
+          done: instant(NOW - 30_000),
+        },
+        {
+          key: 'team:payments',
+          pool: { kind: 'user', user: 'sam' as PrincipalId },
+          at: instant(NOW + 240_000),
+          eligible: ['sam' as PrincipalId],
+        },
+      ],
+      standIns: [{ person: 'dev' as PrincipalId, for: 'mia' as PrincipalId, until: instant(NOW + 7_200_000) }],
+    },
+  }
+  const delegation = {
+    person: 'mia' as PrincipalId,
+    to: 'dev' as PrincipalId,
+    madeAt: instant(NOW),
+    until: instant(NOW + 7_200_000),
+  }
+  const letter: JobView = {
+    id: '5f0c2f5e-0d5c-4d55-8f7e-2d6c5b9b7a10',
+    queue: 'delivery',
+    state: 'failed',
+    about: 'siem request.opened request/HP-142',
+    attempts: 15,
+    createdAt: instant(NOW - 7_200_000),
+    dueAt: instant(NOW - 600_000),
+    endedAt: instant(NOW - 600_000),
+    error: 'the receiver answered 503',
+  }
+  const step: JobView = {
+    id: '0a1b2c3d-0d5c-4d55-8f7e-2d6c5b9b7a10',
+    queue: 'request-step',
+    state: 'waiting',
+    about: 'HP-142',
+    attempts: 0,
+    createdAt: instant(NOW - 300_000),
+    dueAt: instant(NOW + 240_000),
+  }
+  const webhook: Webhook = {
+    name: 'siem',
+    url: 'https://siem.example.com/holdpoint',
+    events: ['request.opened', 'request.denied'],
+    madeAt: instant(NOW - 600_000),
+    madeBy: 'sam',
+  }
+  return {
+    getRequest: async () => done(waiting),
+    inbox: async () => done({ needsMe: [waiting], waiting: [], granted: [], afterwards: [] }),
+    delegate: async (_, { until }) => done({ ...delegation, until: instant(until), requests: 1 }),
+    endDelegation: async () => done(undefined),
+    listDelegations: async () => done([delegation]),
+    listJobs: async (_, { state }) => done(state === 'failed' ? [letter] : [step, letter]),
+    retryJob: async (_, id) =>
+      letter.id.startsWith(id)
+        ? done({ ...letter, state: 'retrying' as const })
+        : refuse('not_failed', 'it is waiting'),
+    createWebhook: async () => done({ ...webhook, secret: 'whsec_not-a-real-secret' }),
+    listWebhooks: async () => done([webhook]),
+    deleteWebhook: async () => done(undefined),
+    testWebhook: async () => done({ event: 'test_1' }),
+  }
+}
+
 export const worlds: Readonly<Record<string, () => App>> = {
   shop: () => fakeApp(shopApp()).app,
+  later: () => fakeApp({ ...shopApp(), ...laterApp() }).app,
 }

@@ -196,7 +196,7 @@ it('nobody is handed what they asked for, what their agent asked for, or what th
 
 it('hands nothing to machines, auditors, strangers or the dead, for no time and not for ever', async () => {
   for (const to of ['bot', 'ci', 'olu', 'nobody', 'mia']) expect(refusal(await handOn('mia', to))).toBe('invalid_input')
-  for (const until of [0, Number.NaN, 1e309, Number.MAX_SAFE_INTEGER])
+  for (const until of [0, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER])
     expect(refusal(await world.app.delegate(world.caller('mia'), { to: 'lee', until }))).toBe('invalid_input')
   expect(refusal(await handOn('olu', 'lee'))).toBe('not_permitted')
   expect(refusal(await handOn('bot', 'lee'))).toBe('not_permitted')

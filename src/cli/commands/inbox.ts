@@ -1,4 +1,5 @@
 import type { AccessRequest, Cli } from '../cli.ts'
+import { oneLine } from '../exposed-text.ts'
 import { needsWords, reviewsCount, subjectLine } from '../request-words.ts'
 import { renderTable } from '../table.ts'
 import type { Column } from '../table.ts'
@@ -75,9 +76,19 @@ export async function run(cli: Cli): Promise<void> {
   if (first !== undefined) cli.note(`\nLook, then decide: hp review ${first.id}`)
   else if (inbox.waiting.length === 0 && inbox.granted.length === 0 && owed === undefined)
     cli.note('Nothing waits for you, and nothing of yours waits.')
+  for (const one of inbox.needsMe) {
+    const place = one.standIns?.find((other) => Date.parse(other.until) > now && !isAsked(one, other.person))
+    if (one.nudge?.done !== undefined)
+      cli.note(`${one.id} reminded you ${span(now - Date.parse(one.nudge.done))} ago: nobody has answered.`)
+    if (place !== undefined) cli.note(`${one.id}: ${oneLine(place.person)} answers for ${oneLine(place.for)}.`)
+  }
   const oldest = inbox.needsMe.reduce((age, one) => Math.max(age, now - Date.parse(one.openedAt)), 0)
   if (oldest > 300_000) cli.note(`The oldest has waited ${span(oldest)}.`)
 }
+
+/** Asked in their own place. */
+const isAsked = (one: AccessRequest, person: string): boolean =>
+  one.requirements.some((lane) => lane.eligible.includes(person))
 
 const verbStyle = (one: AccessRequest): 'red' | 'yellow' | undefined => {
   if (one.verbs.some((verb) => verb === 'delete' || verb === 'admin' || verb === 'unknown')) return 'red'

@@ -5,7 +5,7 @@ import { EXIT, Stop, usage } from '../exit.ts'
 import { oneLine } from '../exposed-text.ts'
 import { optional } from '../optional.ts'
 import { profileOf } from '../profile-of.ts'
-import { requirementWords, stateWords, subjectLine } from '../request-words.ts'
+import { askedIn, requirementWords, stateWords, subjectLine } from '../request-words.ts'
 import { renderReviewPage } from '../review-page.ts'
 
 interface Input {
@@ -159,9 +159,12 @@ function answered(request: AccessRequest, verdict: 'approve' | 'deny'): string {
   if (verdict === 'deny') return `denied ${what}`
   if (request.state === 'approved') return `approved ${what}`
   if (request.state !== 'pending') return `${stateWords(request)} ${what}`
-  const approvers = new Set(request.reviews.filter((one) => one.verdict === 'approve').map((one) => one.by))
+  const approvers = new Set(request.reviews.filter((one) => one.verdict === 'approve').map((one) => one.for ?? one.by))
   const missing = request.requirements
-    .map((lane) => ({ lane, rest: lane.count - lane.eligible.filter((person) => approvers.has(person)).length }))
+    .map((lane) => ({
+      lane,
+      rest: lane.count - askedIn(request, lane).filter((person) => approvers.has(person)).length,
+    }))
     .filter(({ rest }) => rest > 0)
     .map(({ lane, rest }) => requirementWords(lane.key, rest))
   return `approved by you, still needs ${missing.join(' and ') || 'another review'}: ${what}`

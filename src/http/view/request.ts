@@ -161,6 +161,23 @@ function outcomeView(request: AccessRequest): z.output<typeof contract.AccessReq
   })
 }
 
+type View = z.output<typeof contract.AccessRequest>
+
+const waitingView = ({
+  nudge,
+  escalations,
+  standIns,
+}: AccessRequest): Pick<View, 'nudge' | 'escalations' | 'standIns'> => {
+  const done = (at: number | undefined): string | undefined => (at === undefined ? undefined : time(at))
+  return present({
+    nudge: nudge && present({ at: time(nudge.at), done: done(nudge.done) }),
+    escalations: escalations?.map((one) =>
+      present({ key: one.key, at: time(one.at), eligible: [...one.eligible], done: done(one.done) }),
+    ),
+    standIns: standIns?.map((one) => ({ person: one.person, for: one.for, until: time(one.until) })),
+  })
+}
+
 /** A request as its reader may see it. With `metadataOnly` nothing that a person wrote or that would run is in it. */
 export function requestView(view: RequestView): z.output<typeof contract.AccessRequest> {
   const { request, may } = view
@@ -190,6 +207,7 @@ export function requestView(view: RequestView): z.output<typeof contract.AccessR
         climbedFrom: requirement.climbedFrom,
       }),
     ),
+    ...waitingView(request),
     unanswerable: view.unanswerable,
     recording: request.recording,
     scope: request.scope,
@@ -203,6 +221,7 @@ export function requestView(view: RequestView): z.output<typeof contract.AccessR
     reviews: request.reviews.map((review) =>
       present({
         by: review.by,
+        for: review.for,
         verdict: review.verdict,
         digest: review.digest,
         at: time(review.at),
