@@ -1,4 +1,4 @@
-import { chown, cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, cp, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
@@ -14,6 +14,8 @@ export interface OwnServer extends AsyncDisposable {
   pid(): number
   /** For an installation: migrated, and with nothing to drop in the end. */
   asStore(): Promise<TestDatabase>
+  /** From now on it can make no new file of its log, as on a disk that is full or read-only. The answer undoes it. */
+  readOnlyLog(): Promise<() => Promise<void>>
   query<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<R[]>
   /**
    * A standby as it would be had it received nothing from now on; `promote` makes it a primary. Both share nothing with
@@ -48,6 +50,15 @@ function serverIn(dataDir: string, server: Embedded): OwnServer {
     port: server.port,
     pid: server.pid,
     query,
+    async readOnlyLog() {
+      const log = path.join(dataDir, 'postgres', 'pg_wal')
+      const { uid, gid } = await stat(log)
+      await chmod(log, 0o500)
+      return async () => {
+        await chown(log, uid, gid)
+        await chmod(log, 0o700)
+      }
+    },
     async asStore() {
       await migrate(server.tcpUrl)
       const nowhere = { host: '', port: 0, user: '', password: '', database: '', socketDir: '' }
