@@ -13,7 +13,7 @@ import { announce, type Presence } from './app/reconcile/presence.ts'
 import { type Overdue, startReconciler } from './app/reconcile/start-reconciler.ts'
 import type { Gate } from './app/restore/gate.ts'
 import { startSettling } from './app/restore/settle.ts'
-import { done } from './app/result.ts'
+import { openTargetOf } from './app/gateway/open-target.ts'
 import { version } from './cli/server.ts'
 import { type Address, type Config, readConfig, type ReplicaRole, type StartFlags } from './config.ts'
 import { openCore } from './core.ts'
@@ -168,13 +168,10 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     keeper,
     classifier,
     targets: control,
+    roles,
     catalogue,
     reader,
-    openTarget: async ({ target, credential }) => {
-      if (credential === undefined) return done(target)
-      const password = await readCredential(credential)
-      return password.ok ? done({ ...target, password: password.value }) : password
-    },
+    openTarget: (profile) => openTargetOf({ readCredential }, profile),
     applyApproved,
     jobs: opened.jobs,
     checkWebhookUrl: checkWebhookUrl({ allowed: config.webhookAllow ?? [] }),

@@ -18,6 +18,7 @@ import type { LedgerEntry } from './ports/ledger.ts'
 import type { RecordedEntry } from './ports/store.ts'
 import type { Refusal } from './refusals.ts'
 import type { Result } from './result.ts'
+import type { GrantRole, Inventory, Leftover } from './ports/roles.ts'
 
 /** What a token may be used for. A person who signed in has all that their roles permit. */
 export const TOKEN_SCOPES = ['all', 'read', 'request', 'review', 'policy', 'gateway'] as const
@@ -201,6 +202,17 @@ export interface EntryProof extends LedgerEntry {
 type WriteResult<T> = Promise<Result<T>>
 
 /** Everything the API, the CLI and the demo can ask for. One use case a file in this folder; `createApp` puts them together. */
+/** To sign in to a target with, past the gateway. */
+export interface GivenCredential {
+  readonly user: string
+  readonly password: string
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly sslmode: string
+  readonly until: Instant
+}
+
 export interface App {
   // People (app/people/)
   setupNeeded(): Promise<boolean>
@@ -298,6 +310,31 @@ export interface App {
   /** SQL that makes a role for Holdpoint with what `verbs` need; what the profile's owners decide about when left out. */
   getTargetSetup(caller: Caller, name: string, verbs?: readonly NamedVerb[]): WriteResult<TargetSetup>
   listTeams(caller: Caller): WriteResult<readonly Team[]>
+  /** Roles on targets that no grant stands for, as last seen; and ours that are not seen gone yet. */
+  listLeftovers(caller: Caller): WriteResult<{
+    readonly leftovers: readonly Leftover[]
+    readonly inventories: readonly Inventory[]
+    readonly removing: readonly GrantRole[]
+  }>
+  revokeLeftover(
+    caller: Caller,
+    resource: string,
+    role: string,
+    input: { readonly reason: string },
+  ): WriteResult<void>
+  /** Ours from now on, and removed when its time is up. */
+  adoptLeftover(
+    caller: Caller,
+    resource: string,
+    role: string,
+    input: { readonly reason: string; readonly length: Millis },
+  ): WriteResult<void>
+  ignoreLeftover(
+    caller: Caller,
+    resource: string,
+    role: string,
+    input: { readonly reason: string },
+  ): WriteResult<void>
 
   // Requests (app/requests/)
   requestWindow(
@@ -307,8 +344,12 @@ export interface App {
       readonly verbs: readonly NamedVerb[]
       readonly length: Millis
       readonly reason?: string
+      /** To be given a credential for the role of the grant, where the profile allows it. */
+      readonly credential?: boolean
     },
   ): WriteResult<RequestView>
+  /** The credential of a window that was approved with one: once, to who asked for it. */
+  giveCredential(caller: Caller, id: string): WriteResult<GivenCredential>
   listRequests(caller: Caller, filter: RequestFilter): WriteResult<Page<RequestView>>
   getRequest(caller: Caller, id: string): WriteResult<RequestView>
   /** Pending requests that wait for the caller, oldest deadline first; then those of their own. */

@@ -11,6 +11,8 @@ import type { RequestDeps } from './requests/deps.ts'
 import { createRequestUseCases } from './requests/use-cases.ts'
 import { createJobUseCases, type JobDeps } from './jobs/create-job-use-cases.ts'
 import { createWebhookUseCases, type WebhookDeps } from './webhooks/webhooks.ts'
+import { createLeftoverUseCases, type LeftoverDeps } from './roles/create-leftover-use-cases.ts'
+import { giveCredential } from './roles/give-credential.ts'
 import { createSecretUseCases, type SecretDeps } from './secrets/create-secret-use-cases.ts'
 
 export type Readiness = Awaited<ReturnType<App['readiness']>>
@@ -19,6 +21,7 @@ type AppDeps = PeopleDeps &
   JobDeps &
   WebhookDeps &
   DocumentDeps &
+  LeftoverDeps &
   RequestDeps &
   LedgerUseDeps &
   RecordDeps & {
@@ -35,6 +38,8 @@ export function createApp(deps: AppDeps): App & { close(): Promise<void> } {
     ...createJobUseCases(deps),
     ...createWebhookUseCases(deps),
     ...createDocumentUseCases(deps),
+    ...createLeftoverUseCases(deps),
+    giveCredential: giveCredential(deps),
     ...createRequestUseCases(deps),
     ...record,
     ...createLedgerUseCases(deps),

@@ -98,6 +98,7 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
       ).makeOptionMandatory(),
     )
     .addOption(new Option('--for <time>', 'how long, from the approval on: 30m, 2h').makeOptionMandatory())
+    .option('--credential', 'to be given a credential of your own, where the profile allows it: hp credential ID')
     .option('--reason <text>', 'told to whoever is asked')
     .option('--wait [time]', 'wait for the answer; Ctrl-C withdraws')
   define(program, 'watch', 'follow what happens', () => import('./commands/watch.ts')).option(
@@ -113,6 +114,12 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
   define(program, 'extend <id> <time>', 'ask for more time', () => import('./commands/extend.ts')).option(
     '--reason <text>',
     'told to whoever is asked',
+  )
+  define(
+    program,
+    'credential <id>',
+    'the credential of a window that was approved with one, once',
+    () => import('./commands/credential.ts'),
   )
   define(program, 'done <id>', 'the work is done: end your access now', () => import('./commands/done.ts'))
 
@@ -246,6 +253,31 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     .addOption(new Option('--listen <address>', 'HOST:PORT').default('127.0.0.1:8791'))
 
   program.commandsGroup('Administration:')
+  const because = (command: Command): Command =>
+    command.addOption(new Option('-m, --message <text>', 'why').makeOptionMandatory())
+  const leftovers = define(
+    program,
+    'leftovers',
+    'roles on targets that no grant stands for',
+    () => import('./commands/leftovers.ts'),
+  )
+  because(define(leftovers, 'revoke <resource> <role>', 'end it now', () => import('./commands/leftovers-revoke.ts')))
+  because(
+    define(
+      leftovers,
+      'adopt <resource> <role>',
+      'let it stand for a time, and remove it then',
+      () => import('./commands/leftovers-adopt.ts'),
+    ),
+  ).addOption(new Option('--for <time>', 'how long: 8h, 7d').makeOptionMandatory())
+  because(
+    define(
+      leftovers,
+      'ignore <resource> <role>',
+      'say why it is as it should be',
+      () => import('./commands/leftovers-ignore.ts'),
+    ),
+  )
   const secret = group('secret', "targets' passwords, sealed in the store")
   define(
     secret,

@@ -110,7 +110,15 @@ export const Subject = z
       uncapped: z.string().optional().meta({ description: 'Why no number of rows can be enforced on it' }),
     }),
     z.object({ kind: z.literal('connect'), database: z.string(), client: z.string(), sourceAddress: z.string() }),
-    z.object({ kind: z.literal('window'), verbs: z.array(AnyVerb), length: DurationText }),
+    z.object({
+      kind: z.literal('window'),
+      verbs: z.array(AnyVerb),
+      length: DurationText,
+      credential: z
+        .literal(true)
+        .optional()
+        .meta({ description: 'The requester is given a credential, and goes past the gateway with it' }),
+    }),
     z.object({
       kind: z.literal('extension'),
       grant: z.string(),
@@ -300,8 +308,29 @@ export const RequestsQuery = z.object({
 })
 
 export const WindowInput = z
-  .strictObject({ resource: Name, verbs: NamedVerbs, for: Duration, reason: Words.optional() })
+  .strictObject({
+    resource: Name,
+    verbs: NamedVerbs,
+    for: Duration,
+    reason: Words.optional(),
+    credential: z
+      .boolean()
+      .optional()
+      .meta({ description: 'To be given a credential for the role of the grant, where the profile allows it' }),
+  })
   .meta({ id: 'WindowInput', description: 'Asks for a window: its clock starts when it is approved' })
+
+export const Credential = z
+  .object({
+    user: z.string(),
+    password: z.string(),
+    host: z.string(),
+    port: z.int(),
+    database: z.string(),
+    sslmode: z.string(),
+    until: Time,
+  })
+  .meta({ id: 'Credential', description: 'Shown once: to sign in to the target with, past the gateway' })
 
 export const ReviewInput = z
   .strictObject({

@@ -5,6 +5,7 @@ import * as people from './people.ts'
 import * as record from './record.ts'
 import * as requests from './requests.ts'
 import { laterRoutes } from './later-routes.ts'
+import { leftoverRoutes } from './leftover-routes.ts'
 import { route } from './route.ts'
 import type { Route } from './route.ts'
 import * as sessions from './sessions.ts'
@@ -427,6 +428,20 @@ export const routes = {
     status: 201,
     response: requests.AccessRequest,
   }),
+  giveCredential: route({
+    method: 'POST',
+    path: '/v1/requests/{id}/credential',
+    tag: 'Requests',
+    summary: 'The credential of a window that was approved with one: once, to who asked for it',
+    access: ['use_grant'],
+    scopes: ['request'],
+    idempotent: true,
+    secretAnswer: true,
+    params: requests.RequestParam,
+    body: requests.Nothing,
+    status: 201,
+    response: requests.Credential,
+  }),
   releaseGrant: route({
     method: 'POST',
     path: '/v1/requests/{id}/done',
@@ -597,6 +612,7 @@ export const routes = {
     response: ledger.Erased,
   }),
   ...laterRoutes,
+  ...leftoverRoutes,
 } as const satisfies Readonly<Record<string, Route>>
 
 export type Routes = typeof routes

@@ -100,6 +100,7 @@ export const windowDigest = (of: {
   readonly principal: PrincipalId
   readonly verbs: readonly NamedVerb[]
   readonly length: Millis
+  readonly credential?: true
 }): Digest =>
   hash({
     kind: 'window',
@@ -107,6 +108,7 @@ export const windowDigest = (of: {
     principal: of.principal,
     verbs: [...of.verbs].sort(),
     length: of.length,
+    ...(of.credential === undefined ? {} : { credential: true }),
   })
 
 /** More time for one grant. */

@@ -22,6 +22,8 @@ import { accepted, ADDRESS, PASSWORD, testGround } from './app.ts'
 import type { TestHttp } from './http.ts'
 import { startHttp } from './http.ts'
 import { signedAtOnce } from './signed-at-once.ts'
+import { createLeftoverUseCases } from '../../src/app/roles/create-leftover-use-cases.ts'
+import { giveCredential } from '../../src/app/roles/give-credential.ts'
 import { noRoles } from './no-roles.ts'
 
 /**
@@ -132,8 +134,8 @@ export async function httpWorld(): Promise<HttpWorld> {
     clock,
     wake,
     ledger: signedAtOnce,
-    gate: { closed: () => undefined },
     roles: noRoles,
+    gate: { closed: () => undefined },
     replica,
     timer: {
       after(ms, run) {
@@ -159,7 +161,26 @@ export async function httpWorld(): Promise<HttpWorld> {
     ...createJobUseCases({ store, jobs: ground.open.jobs }),
     ...createWebhookUseCases({ store, sealer: ground.sealer, checkWebhookUrl: checkWebhookUrl({ allowed: [] }) }),
   }
-  const app: App = { ...ground.app, ...documents, ...requests, ...ledger, ...later, readiness }
+  const faultless = {
+    store,
+    clock,
+    roles: noRoles,
+    policy: () => keeper.current(),
+    readCredential: async () => done('none'),
+    onFault: (what: string, error: unknown) => {
+      throw new Error(what, { cause: error })
+    },
+  }
+  const leftovers = createLeftoverUseCases(faultless)
+  const credential = giveCredential({
+    ...faultless,
+    cursorKey,
+    refreshPolicy: () => keeper.refresh(),
+    baseUrl: () => 'http://localhost:7400',
+    applyApproved: (tx, request) => applyApproved(tx, request),
+  })
+  const roles = { ...leftovers, giveCredential: credential }
+  const app: App = { ...ground.app, ...documents, ...requests, ...ledger, ...later, ...roles, readiness }
 
   const signIn = async (name: string): Promise<string> =>
     accepted(await ground.app.signIn({ name, password: PASSWORD, sourceAddress: ADDRESS })).text

@@ -9,6 +9,7 @@ export const noRoles: TargetRoles = {
   prolong: () => refused(),
   remove: () => refused(),
   inventory: () => refused(),
+  expel: () => refused(),
   close: async () => undefined,
 }
 

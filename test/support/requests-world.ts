@@ -6,6 +6,7 @@ import type { GatewayPart } from '../../src/app/gateway/create-gateway-app.ts'
 import type { HoldInput } from '../../src/app/ports/gateway.ts'
 import type { Store } from '../../src/app/ports/store.ts'
 import type { OpenTarget, TargetControl } from '../../src/app/ports/target.ts'
+import type { TargetRoles } from '../../src/app/ports/target-roles.ts'
 import { startHeartbeat } from '../../src/app/reconcile/heartbeat.ts'
 import { createReplica } from '../../src/app/reconcile/replica.ts'
 import type { Replica } from '../../src/app/reconcile/replica.ts'
@@ -131,7 +132,8 @@ export interface RequestsWorld {
   /** Puts other documents, people or both in force, under the next revision. */
   change(to: { readonly documents?: string; readonly people?: readonly Principal[] }): void
   snapshot(): Snapshot
-  startProcess(): Promise<Process>
+  /** @param roles what makes and removes roles; refuses to when left out. */
+  startProcess(roles?: TargetRoles): Promise<Process>
   query<R extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<R[]>
   /** Moves the database's clock (Holdpoint's) forward. */
   advance(ms: number): Promise<void>
@@ -200,18 +202,18 @@ export async function requestsWorld(): Promise<RequestsWorld> {
       revision++
       snapshot = build()
     },
-    async startProcess() {
+    async startProcess(roles = noRoles) {
       const faults: string[] = []
       const onFault = (what: string, error: unknown): void => void faults.push(`${what}: ${String(error)}`)
       const replica = createReplica(store, () => randomUUID())
       const verifiers = () => Promise.reject(new Error('nobody signs in here'))
       const gate = { closed: () => undefined }
       const shared = { store, clock, wake, timer, gate, policy, refreshPolicy, readCredential, replica, onFault }
-      const gateway = createGatewayApp({ ...shared, roles: noRoles, ledger: signedAtOnce, verifiers, baseUrl })
+      const gateway = createGatewayApp({ ...shared, roles, ledger: signedAtOnce, verifiers, baseUrl })
       const say = (message: string): void => void faults.push(message)
       const target = targetControl(database.url)
       const heartbeat = await startHeartbeat({ ...shared, cuts: gateway.cuts })
-      const reconciler = startReconciler({ ...shared, roles: noRoles, target, say })
+      const reconciler = startReconciler({ ...shared, roles, target, say })
       const process: Process = {
         gateway,
         reconciler,

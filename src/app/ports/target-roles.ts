@@ -68,5 +68,7 @@ export interface TargetRoles {
   ): Promise<RoleRemoved>
   /** Everything that looks like a role of some Holdpoint, or is a member of `groups`; never `except`. */
   inventory(target: OpenTarget, groups: readonly string[], except: readonly string[]): Promise<readonly FoundRole[]>
+  /** Takes back what only grants should have from a role that is somebody's own. Rejects where it has it still. */
+  expel(target: OpenTarget, name: string, groups: readonly string[]): Promise<void>
   close(): Promise<void>
 }

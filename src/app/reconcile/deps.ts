@@ -18,6 +18,8 @@ export interface ReconcilerDeps {
   readonly policy: () => Snapshot | undefined
   readonly target: Pick<TargetControl, 'terminate' | 'isGone'>
   readonly roles: TargetRoles
+  /** How often each target is looked at for what no grant stands for; 30 s when left out. */
+  readonly inventoryEveryMs?: number
   /** What is made on a target waits for it; what is removed never does. */
   readonly ledger?: Ledger
   readonly readCredential: (source: CredentialSource) => Promise<Result<string, 'target_unreachable'>>

@@ -4,6 +4,7 @@ import { createBurying } from './bury.ts'
 import { createClearing } from './clear.ts'
 import type { ReconcilerDeps } from './deps.ts'
 import { every } from './every.ts'
+import { createInventories } from '../roles/inventory.ts'
 import { createMakingRoles } from '../roles/make-roles.ts'
 import { decideStale, endDisabled, endRevoked, expireGrants, expireRequests, takeOverdueSteps } from './expire.ts'
 
@@ -40,6 +41,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
   const clearing = createClearing(deps)
   const burying = createBurying(deps)
   const making = createMakingRoles(deps)
+  const inventories = createInventories(deps, deps.inventoryEveryMs)
   let lastPass: Instant | undefined
   let overdue: readonly Overdue[] = []
   let stopped = false
@@ -57,6 +59,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
     ['burying dead processes', () => burying.pass()],
     ['making roles', () => making.pass()],
     ['clearing', () => clearing.pass()],
+    ['looking for leftovers', () => inventories.pass()],
     ['counting what is overdue', countOverdue],
   ]
 
@@ -117,6 +120,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
       await running
       await once()
       await making.idle()
+      await inventories.idle()
       await clearing.idle()
     },
     status: () => ({ lastPass, overdue }),
@@ -128,6 +132,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
       await listening.stop()
       cancel?.()
       await making.idle()
+      await inventories.idle()
       await clearing.idle()
     },
   }

@@ -29,6 +29,7 @@ export const retryRequest =
       verbs: subject.verbs,
       length: subject.length,
       reason: request.reason,
+      ...(subject.credential === undefined ? {} : { credential: subject.credential }),
     })
   }
 

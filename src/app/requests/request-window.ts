@@ -17,6 +17,7 @@ import type { App, Caller, RequestView } from '../app.ts'
 import type { Tx } from '../ports/store.ts'
 import { done, refuse } from '../result.ts'
 import type { Result } from '../result.ts'
+import { whyNoRole } from '../roles/plan-role.ts'
 import { outOfScope } from './access.ts'
 import type { RequestDeps } from './deps.ts'
 import { openRequest } from './steps.ts'
@@ -29,6 +30,7 @@ export interface WindowAsked {
   readonly verbs: readonly NamedVerb[]
   readonly length: Millis
   readonly reason: string | undefined
+  readonly credential?: true
   /** The grant to be made longer, if it is that. */
   readonly extends?: Grant
 }
@@ -53,7 +55,13 @@ function readWindow(input: Parameters<App['requestWindow']>[1]): Result<WindowAs
   if (!length.ok) return length
   const reason = readReason(input.reason)
   if (!reason.ok) return reason
-  return done({ resource: input.resource as ResourceName, verbs, length: length.value, reason: reason.value })
+  return done({
+    resource: input.resource as ResourceName,
+    verbs,
+    length: length.value,
+    reason: reason.value,
+    ...(input.credential === true ? { credential: true } : {}),
+  })
 }
 
 /** Whole milliseconds, at least a second: shorter ones are over before anybody could use them. */
@@ -84,6 +92,12 @@ export async function openWindow(
   const opened = await withPolicy(deps, async (tx, snapshot): Promise<Result<RequestView>> => {
     const scope = snapshot.scope(caller.principal, asked.resource)
     if (scope === undefined) return refuse('not_found', `resource ${asked.resource}`)
+    const { access, directCredential } = scope.profile
+    if (asked.credential === true && (access !== 'ephemeral' || directCredential !== true))
+      return refuse('not_permitted', `the profile of ${asked.resource} gives nobody a credential (directCredential)`)
+    if (asked.credential === true && caller.principal.kind === 'agent')
+      return refuse('not_permitted', 'an agent is given no credential')
+    if (access === 'ephemeral' && asked.verbs.includes('admin')) return refuse('not_permitted', whyNoRole(asked.verbs))
     const context = { now: tx.now, sourceAddress: caller.sourceAddress, sessionStatements: 0 }
     const decision = decideWindow(scope, asked.verbs, context)
     const refusal = await refuseWindow(tx, caller, asked, decision, snapshot)
@@ -148,11 +162,12 @@ function common(
   const { terms } = decision
   // Nobody is shown a longer time than an approval could give.
   const length = millis(Math.min(asked.length, terms.grantAtMost))
-  const of = { resource: asked.resource, principal: caller.principal.id, verbs: asked.verbs, length }
+  const credential = asked.credential === undefined ? {} : { credential: asked.credential }
+  const of = { resource: asked.resource, principal: caller.principal.id, verbs: asked.verbs, length, ...credential }
   const extended = asked.extends
   const subject: Subject =
     extended === undefined
-      ? { kind: 'window', verbs: asked.verbs, length }
+      ? { kind: 'window', verbs: asked.verbs, length, ...credential }
       : { kind: 'extension', grant: extended.id, of: extended.request, verbs: asked.verbs, length }
   return {
     ...askingAs(caller),

@@ -14,6 +14,7 @@ interface Input {
   readonly for: string
   readonly reason?: string
   readonly wait?: string | true
+  readonly credential?: boolean
 }
 
 export async function run(cli: Cli, input: Input): Promise<number> {
@@ -24,7 +25,7 @@ export async function run(cli: Cli, input: Input): Promise<number> {
     resource: input.resource,
     verbs,
     for: input.for,
-    ...optional({ reason: input.reason ?? cli.settings.reason }),
+    ...optional({ reason: input.reason ?? cli.settings.reason, credential: input.credential }),
   }
   try {
     const request = await onceDespiteLoss((idempotencyKey) =>

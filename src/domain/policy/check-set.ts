@@ -123,6 +123,13 @@ function checkResources(
         `${resource.name} has ${missing.join(' and ')}: it counts as restricted, and the security team is asked about everything.`,
         resource,
       )
+    if (resource.body.directCredential === true && resource.body.access !== 'ephemeral')
+      report(
+        'error',
+        'no_role',
+        `${resource.name} gives credentials (directCredential), and has no roles to give them for. Write access: ephemeral.`,
+        resource,
+      )
     const claimed = new Map<string, string>()
     for (const owner of owners) {
       if (!teams.has(owner.team))

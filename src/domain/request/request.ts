@@ -67,7 +67,13 @@ export type Subject =
       readonly uncapped?: string
     }
   | { readonly kind: 'connect'; readonly database: string; readonly client: string; readonly sourceAddress: string }
-  | { readonly kind: 'window'; readonly verbs: readonly NamedVerb[]; readonly length: Millis }
+  | {
+      readonly kind: 'window'
+      readonly verbs: readonly NamedVerb[]
+      readonly length: Millis
+      /** The requester is given a credential for the role of the grant, and goes past the gateway with it. */
+      readonly credential?: true
+    }
   | {
       readonly kind: 'extension'
       readonly grant: GrantId

@@ -3,6 +3,7 @@ import { time } from '../view/scalars.ts'
 import { documents } from './documents.ts'
 import type { Handlers } from './handler.ts'
 import { later } from './later.ts'
+import { leftovers } from './leftovers.ts'
 import { ledger } from './ledger.ts'
 import { people } from './people.ts'
 import { requests } from './requests.ts'
@@ -29,4 +30,5 @@ export const handlers: Handlers<Exclude<OperationId, 'followEvents'>> = {
   ...requests,
   ...ledger,
   ...later,
+  ...leftovers,
 }

@@ -1,6 +1,6 @@
 import { entryView, sessionView, statementView } from '../view/session.ts'
 import { requestView } from '../view/request.ts'
-import { present } from '../view/scalars.ts'
+import { present, time } from '../view/scalars.ts'
 import { mapped, nothing } from './handler.ts'
 import type { Handlers } from './handler.ts'
 import { lengthOf, limitOf, principalOf, requestIdOf, resourceOf } from './input.ts'
@@ -8,6 +8,7 @@ import { lengthOf, limitOf, principalOf, requestIdOf, resourceOf } from './input
 type Operations =
   | 'listRequests'
   | 'requestWindow'
+  | 'giveCredential'
   | 'getRequest'
   | 'updateRequest'
   | 'review'
@@ -43,10 +44,21 @@ export const requests: Handlers<Operations> = {
     mapped(
       await app.requestWindow(
         caller,
-        present({ resource: body.resource, verbs: body.verbs, length: lengthOf(body.for), reason: body.reason }),
+        present({
+          resource: body.resource,
+          verbs: body.verbs,
+          length: lengthOf(body.for),
+          reason: body.reason,
+          credential: body.credential,
+        }),
       ),
       requestView,
     ),
+  giveCredential: async ({ app, caller, params }) =>
+    mapped(await app.giveCredential(caller, requestIdOf(params.id)), ({ until, ...given }) => ({
+      ...given,
+      until: time(until),
+    })),
   getRequest: async ({ app, caller, params }) =>
     mapped(await app.getRequest(caller, requestIdOf(params.id)), requestView),
   async updateRequest() {

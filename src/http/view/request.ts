@@ -136,7 +136,8 @@ const statementSubject = (subject: StatementSubject): StatementView =>
 const SUBJECTS: { readonly [K in Subject['kind']]: (subject: Extract<Subject, { kind: K }>) => SubjectView } = {
   statement: statementSubject,
   connect: ({ kind, database, client, sourceAddress }) => ({ kind, database, client, sourceAddress }),
-  window: ({ kind, verbs, length }) => ({ kind, verbs: [...verbs], length: formatDuration(length) }),
+  window: ({ kind, verbs, length, credential }) =>
+    present({ kind, verbs: [...verbs], length: formatDuration(length), credential }),
   extension: ({ kind, grant, of, verbs, length }) => ({
     kind,
     grant,

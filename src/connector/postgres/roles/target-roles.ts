@@ -44,6 +44,14 @@ export function createTargetRoles(): TargetRoles {
         role,
         withinMs,
       ),
+    expel: (target, role, groups) =>
+      work(target, async (client) => {
+        for (const group of groups) await client.query(`revoke ${name(group)} from ${name(role)}`)
+        // INVARIANT: what another has granted stays, with a warning alone.
+        const [still] = (await readInventory(client, groups, [])).filter((one) => one.name === role)
+        if (still !== undefined && still.groups.length > 0)
+          throw new Error(`${role} was given ${still.groups.join(', ')} by another, who has to take it back`)
+      }),
     inventory: (target, groups, except) => work(target, (client) => readInventory(client, groups, except)),
     close: async () => void (await Promise.all([working.close(), looking.close()])),
   }
