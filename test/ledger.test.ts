@@ -187,6 +187,43 @@ test('the record gives up a body and nothing else, whoever asks the database', a
     await expect(world.store.query(attempt)).rejects.toThrow(/append-only|refused|only grows|check constraint/)
 })
 
+test('while nobody can sign, nothing that needs an approval runs, and no session opens; revoking goes on', async () => {
+  const breaks = 'CREATE TRIGGER full_disk BEFORE INSERT ON ledger_checkpoint EXECUTE FUNCTION full_disk()'
+  const mends = 'DROP TRIGGER full_disk ON ledger_checkpoint'
+  await world.store.query(
+    "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'full'; END $$",
+  )
+  await withClient(world.connection, async (client) => {
+    const held = client.query("INSERT INTO carts VALUES (11, 'never')").then(
+      () => 'it ran',
+      (error: unknown) => String(error),
+    )
+    await world.pending()
+    await world.store.query(breaks)
+    const { id } = await world.approve()
+    // What is allowed outright in an open session waits for nothing; a new session is not opened.
+    await expect(withClient(world.connection, () => Promise.resolve())).rejects.toThrow(
+      /could not be opened \(failure\): the ledger could not be signed/,
+    )
+    expect(await held).toMatch(/the ledger could not be signed within 5 s \(failure\); nothing reached the database/)
+    expect((await client.query('SELECT count(*)::int AS n FROM carts WHERE id = 11')).rows).toEqual([{ n: 0 }])
+    const stands = async () => {
+      const { grant, execution } = await world.as('ana').call('getRequest', { params: { id } })
+      return [grant?.state, execution?.state]
+    }
+    await expect.poll(stands).toEqual(['ended', 'failed'])
+    const ended = new Promise((resolve) => client.once('end', () => resolve('cut')))
+    const open = async () => (await world.as('sam').call('listSessions', { query: { open: 'true' } })).items
+    // The one that was refused is closed by now, or soon.
+    await expect.poll(async () => (await open()).length, { timeout: 10_000 }).toBe(1)
+    const [session] = await open()
+    await world.as('sam').call('cutSession', { params: { id: session?.id ?? '' } })
+    expect(await ended).toBe('cut')
+  })
+  await world.store.query(mends)
+  await runHeld()
+})
+
 test('the status names the log, its key and how far it is', async () => {
   const { origin, keys, size, checkpoint } = await world.as('ana').call('getLedger', {})
   expect(origin).toMatch(/^holdpoint\/[0-9a-f]{16}$/)

@@ -241,6 +241,13 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     () => import('./commands/ledger-export.ts'),
   ).option('--no-bodies', 'without what the entries say: the leaves and proofs alone')
   define(ledger, 'keys', 'the verifier keys of the log', () => import('./commands/ledger-keys.ts'))
+  define(ledger, 'status', 'how far it is, and its witnesses', () => import('./commands/ledger-status.ts'))
+  define(
+    ledger,
+    'erase <index...>',
+    'take away what entries say, for good; that they were stays proven',
+    () => import('./commands/ledger-erase.ts'),
+  ).option('-m, --message <text>', 'why')
   define(
     ledger,
     'witness',

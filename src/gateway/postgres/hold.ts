@@ -1,4 +1,5 @@
 import type { GatewayApp, HoldInput } from '../../app/ports/gateway.ts'
+import { LedgerUnavailable } from '../../app/ports/ledger.ts'
 import type { Estimate } from '../../domain/action.ts'
 import { scopeFor } from '../../domain/grant/make.ts'
 import { fewest } from '../../domain/policy/row-cap.ts'
@@ -186,6 +187,7 @@ async function attempt<T>(
     return { ok: true, value: await work() }
   } catch (error) {
     if (ask.wait.by === undefined) ask.log(error, what)
-    return { ok: false, result: { kind: 'refused', told: failure(what) } }
+    const words = error instanceof LedgerUnavailable ? `${what}: ${error.message}` : what
+    return { ok: false, result: { kind: 'refused', told: failure(words) } }
   }
 }

@@ -1,5 +1,6 @@
 import type { CatalogueWatch } from '../../app/ports/catalogue.ts'
 import type { RoleSignIn } from '../../app/ports/gateway.ts'
+import { LedgerUnavailable } from '../../app/ports/ledger.ts'
 import type { OpenTarget } from '../../app/ports/target.ts'
 import { connectDigest } from '../../domain/digest.ts'
 import { parseResourceName } from '../../domain/ids.ts'
@@ -154,7 +155,14 @@ export async function serve(parts: ServeParts, guest: Guest, sourceAddress: stri
       socket.end()
     } else {
       parts.log.error({ err: error, resource: guest.startup.resource }, 'a session could not be opened')
-      socket.end(encodeTold(fatal('58000', 'the session could not be opened (failure)')))
+      socket.end(
+        encodeTold(
+          fatal(
+            '58000',
+            `the session could not be opened (failure)${error instanceof LedgerUnavailable ? `: ${error.message}` : ''}`,
+          ),
+        ),
+      )
     }
   } finally {
     parts.draining.removeEventListener('abort', stop)
