@@ -35,7 +35,8 @@ export type Table = keyof Tables
 export interface Recorded extends Entry {
   readonly seq: number
   readonly at: Instant
-  /** The virtual time of its commit. */
+  /** The server's time when its transaction began, and when it was committed. */
+  readonly began: number
   readonly committedAt: number
   /** Counts the commits. */
   readonly commit: number
@@ -74,13 +75,18 @@ export class MemoryDatabase {
   readonly record: Recorded[] = []
   readonly locks = new Locks()
   readonly #clock: () => number
+  readonly #heard: (entries: readonly Recorded[]) => void
   readonly #sequences = new Map<string, number>()
   #last: { readonly seq: number; readonly at: number } = { seq: 0, at: 0 }
   #commits = 0
 
-  /** @param clock the server's, in ms. */
-  constructor(clock: () => number) {
+  /**
+   * @param clock the server's, in ms.
+   * @param heard what was recorded, when it is committed.
+   */
+  constructor(clock: () => number, heard: (entries: readonly Recorded[]) => void = () => undefined) {
     this.#clock = clock
+    this.#heard = heard
     this.committed.head.set('', { revision: 0 as Revision })
   }
 
@@ -95,32 +101,48 @@ export class MemoryDatabase {
     return number
   }
   begin(): Transaction {
-    return new Transaction(this)
+    return new Transaction(this, this.#clock())
   }
 
   /** Called by the transaction. */
-  apply(rows: Partial<Rows>, entries: readonly { readonly seq: number; readonly at: Instant; entry: Entry }[]): void {
+  apply(rows: Partial<Rows>, entries: readonly Appended[], began: number): void {
     for (const [table, changed] of Object.entries(rows)) {
       const into: Map<string, unknown> = this.committed[table as Table]
       for (const [key, row] of changed) into.set(key, row)
     }
     this.#commits++
-    for (const { seq, at, entry } of entries) {
-      this.record.push({ ...entry, seq, at, committedAt: this.#clock(), commit: this.#commits })
-      if (seq > this.#last.seq) this.#last = { seq, at }
-    }
+    const now = this.#clock()
+    const recorded = entries.map(({ seq, at, entry }): Recorded => ({
+      ...entry,
+      seq,
+      at,
+      began,
+      committedAt: now,
+      commit: this.#commits,
+    }))
+    this.record.push(...recorded)
+    for (const { seq, at } of recorded) if (seq > this.#last.seq) this.#last = { seq, at }
+    if (recorded.length > 0) this.#heard(recorded)
   }
+}
+
+interface Appended {
+  readonly seq: number
+  readonly at: Instant
+  readonly entry: Entry
 }
 
 /** One transaction, of the program or of a single statement. */
 export class Transaction {
   readonly #database: MemoryDatabase
   readonly #writes: Partial<Rows> = {}
-  readonly #entries: { readonly seq: number; readonly at: Instant; entry: Entry }[] = []
+  readonly #entries: Appended[] = []
+  readonly #began: number
   #state: 'open' | 'failed' | 'over' = 'open'
 
-  constructor(database: MemoryDatabase) {
+  constructor(database: MemoryDatabase, began: number) {
     this.#database = database
+    this.#began = began
   }
   get database(): MemoryDatabase {
     return this.#database
@@ -198,7 +220,7 @@ export class Transaction {
       throw new Error('a statement of this transaction had failed; it was rolled back')
     }
     this.#state = 'over'
-    this.#database.apply(this.#writes, this.#entries)
+    this.#database.apply(this.#writes, this.#entries, this.#began)
     this.#database.locks.release(this)
   }
   rollback(): void {

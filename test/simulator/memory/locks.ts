@@ -15,6 +15,7 @@ interface Waiting {
   readonly refused: (error: Error) => void
 }
 interface Row {
+  readonly name: string
   readonly held: Map<object, Set<LockMode>>
   waiting: readonly Waiting[]
 }
@@ -28,18 +29,20 @@ export class DeadlockDetected extends Error {
 export class Locks {
   readonly #rows = new Map<string, Row>()
   readonly #of = new Map<object, Set<string>>()
+  readonly #waitedFor = new Set<Row>()
   /** Circles that were found. */
   deadlocks = 0
 
   /** Resolves once it is held. Rejects when waiting for it could never end. */
   async take(by: object, row: string, mode: LockMode): Promise<void> {
-    const found = this.#rows.get(row) ?? { held: new Map(), waiting: [] }
+    const found = this.#rows.get(row) ?? { name: row, held: new Map(), waiting: [] }
     this.#rows.set(row, found)
     const ahead = found.waiting.some((one) => one.by !== by && CONFLICTS[mode].has(one.mode))
     if (!conflicts(found, by, mode) && (!ahead || found.held.has(by))) return this.#grant(found, by, row, mode)
     await new Promise<void>((granted, refused) => {
       const one = { by, mode, granted, refused }
       found.waiting = [...found.waiting, one]
+      this.#waitedFor.add(found)
       if (!this.#waitsFor(by, by, new Set())) return
       this.deadlocks++
       found.waiting = found.waiting.filter((other) => other !== one)
@@ -49,20 +52,24 @@ export class Locks {
 
   /** The holder is over: its locks go to those who wait, in their order. A wait of its own is refused with `error`. */
   release(by: object, error = new Error('the transaction is over')): void {
-    for (const row of this.#rows.values()) {
+    for (const row of this.#waitedFor) {
       for (const one of row.waiting) if (one.by === by) one.refused(error)
       row.waiting = row.waiting.filter((one) => one.by !== by)
     }
-    for (const name of this.#of.get(by) ?? []) this.#rows.get(name)?.held.delete(by)
+    for (const name of this.#of.get(by) ?? []) {
+      const row = this.#rows.get(name)
+      row?.held.delete(by)
+      if (row !== undefined && row.held.size === 0 && row.waiting.length === 0) this.#rows.delete(name)
+    }
     this.#of.delete(by)
-    for (const [name, row] of this.#rows) {
+    for (const row of this.#waitedFor) {
       for (const one of row.waiting) {
         if (conflicts(row, one.by, one.mode)) break
         row.waiting = row.waiting.filter((other) => other !== one)
-        this.#grant(row, one.by, name, one.mode)
+        this.#grant(row, one.by, row.name, one.mode)
         one.granted()
       }
-      if (row.held.size === 0 && row.waiting.length === 0) this.#rows.delete(name)
+      if (row.waiting.length === 0) this.#waitedFor.delete(row)
     }
   }
 
@@ -73,7 +80,7 @@ export class Locks {
 
   /** Whether `from` waits, over any number of others, for `goal`. */
   #waitsFor(from: object, goal: object, seen: Set<object>): boolean {
-    for (const row of this.#rows.values())
+    for (const row of this.#waitedFor)
       for (const one of row.waiting) {
         if (one.by !== from) continue
         for (const [holder, modes] of row.held) {

@@ -1,6 +1,8 @@
 import type { DocumentStore } from '../../../src/app/ports/documents.ts'
+import type { RoleStore } from '../../../src/app/ports/roles.ts'
 import type { PeopleStore } from '../../../src/app/ports/people.ts'
 import type { RequestStore } from '../../../src/app/ports/requests.ts'
+import type { WaitingStore } from '../../../src/app/ports/waiting.ts'
 import type { Aggregates, Store, Tx } from '../../../src/app/ports/store.ts'
 import { instant } from '../../../src/domain/time.ts'
 import type { Instant } from '../../../src/domain/time.ts'
@@ -13,8 +15,8 @@ import { sessionRows } from './sessions.ts'
 /** The way between one process and the database: where time passes, and where things go wrong. */
 export interface Line {
   /**
-   * A message is on its way. Resolves when it has arrived, rejects when it never will; what it asks for has not
-   * happened on the way there (`ask`), and has on the way back (`answer`).
+   * A message is on its way. Resolves when it has arrived, rejects with LineBroke when it never will; what it asks for
+   * has not happened on the way there (`ask`), and has on the way back (`answer`).
    */
   trip(leg: 'ask' | 'answer', what: string): Promise<void>
   sleep(ms: number): Promise<void>
@@ -41,7 +43,7 @@ export function memoryStore(database: MemoryDatabase, line: Line): Store {
       const now = instant(Math.max(database.now(), line.now()))
       await line.trip('answer', 'begin')
       const value = await work(
-        partly<Tx>('transaction', {
+        partly<Tx>('', {
           ...aggregates(inside(tx, line)),
           record: {
             append: (entry) =>
@@ -50,12 +52,12 @@ export function memoryStore(database: MemoryDatabase, line: Line): Store {
                 return tx.append(entry, now) as never
               }),
           },
+          // What is done later is not simulated; it is never the only guard of anything.
+          jobs: { enqueue: nothing },
           now,
         }),
       )
-      await line.trip('ask', 'commit')
-      tx.commit()
-      await line.trip('answer', 'commit')
+      await trip(line, 'commit', () => tx.commit())
       return value
     } catch (error) {
       if (tx.state !== 'over') await rollback(tx)
@@ -70,7 +72,7 @@ export function memoryStore(database: MemoryDatabase, line: Line): Store {
       line.broke(tx)
     }
   }
-  return partly<Store>('store', {
+  return partly<Store>('', {
     ...aggregates(outside(database, line)),
     async transaction(work) {
       for (let attempt = 1; ; attempt++) {
@@ -92,10 +94,7 @@ export function memoryStore(database: MemoryDatabase, line: Line): Store {
 function inside(tx: Transaction, line: Line): Run {
   return async (what, work) => {
     try {
-      await line.trip('ask', what)
-      const value = await tx.statement(work)
-      await line.trip('answer', what)
-      return value
+      return await trip(line, what, () => tx.statement(work))
     } catch (error) {
       if (error instanceof LineBroke) line.broke(tx)
       throw error
@@ -105,26 +104,39 @@ function inside(tx: Transaction, line: Line): Run {
 
 /** A statement by itself. */
 function outside(database: MemoryDatabase, line: Line): Run {
-  return async (what, work) => {
-    await line.trip('ask', what)
-    const tx = database.begin()
-    line.began(tx)
-    try {
-      const value = await tx.statement(work)
-      tx.commit()
-      await line.trip('answer', what)
-      return value
-    } catch (error) {
-      tx.rollback()
-      throw error
-    }
+  return (what, work) =>
+    trip(line, what, async () => {
+      const tx = database.begin()
+      line.began(tx)
+      try {
+        const value = await tx.statement(work)
+        tx.commit()
+        return value
+      } catch (error) {
+        tx.rollback()
+        throw error
+      }
+    })
+}
+
+/** There and back. What the server refuses comes back as everything does. */
+async function trip<T>(line: Line, what: string, work: () => T | Promise<T>): Promise<T> {
+  await line.trip('ask', what)
+  let answer: { readonly value: T } | { readonly error: unknown }
+  try {
+    answer = { value: await work() }
+  } catch (error) {
+    answer = { error }
   }
+  await line.trip('answer', what)
+  if ('error' in answer) throw answer.error
+  return answer.value
 }
 
 /** The store did not answer. */
 export class LineBroke extends Error {}
 
-function aggregates(run: Run): Pick<Aggregates, 'requests' | 'documents' | 'people'> {
+function aggregates(run: Run): Pick<Aggregates, 'requests' | 'documents' | 'people' | 'roles' | 'waiting'> {
   const requests: Partial<RequestStore> = {
     ...requestRows(run),
     ...grantRows(run),
@@ -136,7 +148,28 @@ function aggregates(run: Run): Pick<Aggregates, 'requests' | 'documents' | 'peop
     requests: partly('requests', requests),
     documents: partly('documents', documentRows(run)),
     people: partly('people', peopleRows(run)),
+    roles: partly('roles', noRoles),
+    waiting: partly('waiting', noWaiting),
   }
+}
+
+const none = () => Promise.resolve([])
+const nothing = () => Promise.resolve()
+/** Every resource has a standing account here. */
+const noRoles: Partial<RoleStore> = {
+  claimRoles: none,
+  abandonedRoles: none,
+  rolesToProlong: none,
+  rolesToRemove: none,
+  targetsWithRoles: none,
+  signedInAs: () => Promise.resolve(undefined),
+}
+/** Nobody is away, and nobody is reminded. */
+const noWaiting: Partial<WaitingStore> = {
+  planSteps: nothing,
+  overdueSteps: none,
+  delegationsOf: none,
+  pendingAsking: none,
 }
 
 function documentRows(run: Run): Partial<DocumentStore> {
@@ -171,13 +204,19 @@ function peopleRows(run: Run): Partial<PeopleStore> {
   }
 }
 
-/** What there is; everything else throws when it is asked for, so that nothing passes unseen. */
+/** What there is. Anything else throws when it is asked for, so that nothing passes unseen; an aggregate (no `name`) is empty. */
 function partly<T extends object>(name: string, there: Partial<T>): T {
   return new Proxy(there, {
-    // `then` is asked of everything that a promise is resolved with.
-    get: (target, key) => Reflect.get(target, key) ?? (key === 'then' ? undefined : missing(`${name}.${String(key)}`)),
+    get(target, key) {
+      const found: unknown = Reflect.get(target, key)
+      // `then` is asked of everything that a promise is resolved with.
+      if (found !== undefined || key === 'then') return found
+      return name === '' ? EMPTY : missing(`${name}.${String(key)}`)
+    },
   }) as T
 }
+/** What is not simulated: webhooks and the like. There are none. */
+const EMPTY = new Proxy({}, { get: () => none })
 const missing = (what: string): never => {
   throw new Error(`the simulator has no ${what}`)
 }
