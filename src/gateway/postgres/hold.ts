@@ -149,12 +149,15 @@ export async function holdForReview(ask: HoldAsk): Promise<HoldResult> {
     return started.result
   }
   if (started.value.kind === 'voided') return { kind: 'again', why: `${held.request} voided: ${started.value.why}` }
-  if (wait.by !== undefined) {
+  const late = app.now() >= started.value.expiresAt
+  if (wait.by !== undefined || late) {
     // INVARIANT: the execution was taken and nothing was sent: end it as failed, so that it is not taken for unknown.
     await app
       .finish(held.request, { outcome: 'failed', sqlstate: '57014' })
       .catch((error: unknown) => ask.log(error, 'an end could not be recorded'))
-    return interrupted(wait.by, held.request)
+    if (wait.by !== undefined) return interrupted(wait.by, held.request)
+    // This process slept, or the ledger took its time.
+    return { kind: 'again', why: `the time of ${held.request} was up before it could run` }
   }
   tell(
     notice(
