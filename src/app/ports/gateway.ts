@@ -166,9 +166,10 @@ export interface GatewayApp {
   start(request: RequestId, input: { readonly session: SessionId; readonly digest: Digest }): Promise<Started>
   /**
    * The run is over, and so is the transaction that it ran in: what it did is kept (`succeeded`) or not. A run that was
-   * done and rolled back with its transaction is `failed` with the SQLSTATE `ROLLED_BACK`.
+   * done and rolled back with its transaction is `failed` with the SQLSTATE `ROLLED_BACK`; one that something else may
+   * have committed before that is `unknown`.
    */
-  finish(request: RequestId, result: Done & { readonly outcome: 'succeeded' | 'failed' }): Promise<void>
+  finish(request: RequestId, result: Done): Promise<void>
   /**
    * Before a transaction is committed: whether every grant that was used in it is still live, by the database's clock
    * and in one transaction of the store. The first that is not, otherwise.

@@ -204,7 +204,8 @@ export async function executeCounted(
   }
   if (keep.frame !== undefined) out.add(keep.frame)
   out.flush()
-  if (!parts) run.finish('succeeded')
+  if (parts) run.ended('suspended')
+  else run.finish('succeeded')
   if (line.status !== 'idle' || before === undefined) return
   desk.beforeSync = async (must) => {
     // A COMMIT in the pipeline says by itself what constraints say; only a number has to hold before it.

@@ -66,7 +66,7 @@ describe.each(targetServers())('PostgreSQL $version', ({ url }) => {
           code: '54000',
           message: 'a message larger than this gateway takes: 20,000,018 bytes (type Q)',
         })
-        },
+      },
     )
 
     it('listens and is notified', async () => {

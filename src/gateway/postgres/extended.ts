@@ -13,6 +13,7 @@ import type { CountedPortal } from './counted-run.ts'
 import type { Cleared, Desk } from './desk.ts'
 import { FewMap } from './few.ts'
 import type { Bench } from './judge.ts'
+import { mayCommit } from './row-count.ts'
 import type { Run } from './run.ts'
 import { clearAtOnce, settle } from './settle.ts'
 import type { Prepared } from './statements.ts'
@@ -293,17 +294,23 @@ export class Extended {
     // A row limit that was reached leaves the run open: the next Execute goes on with it.
     if (portal.run === undefined || portal.run.isOver) portal.run = desk.run(text, portal)
     portal.run.executed = true
-    const undo = desk.follow(portal.work, text)
+    const { reviewed } = desk
+    const ran = reviewed.size > 0 && mayCommit(portal.work, text) ? reviewed.commitsByItself() : undefined
+    const follow = desk.follow(portal.work, text)
+    const undo = (skipped: boolean): void => {
+      follow?.(skipped)
+      if (!skipped) ran?.()
+    }
     const expected = {
       kind: 'execute' as const,
       run: portal.run,
       copies: portal.work.copies,
-      completed: desk.reviewed.size > 0 ? desk.reviewed.watch(portal.work.effects) : undefined,
+      completed: ran ?? (reviewed.size > 0 ? reviewed.watch(portal.work.effects) : undefined),
       portal,
       limited: frame.readInt32BE(frame.length - 4) > 0,
       ...heard,
     }
-    desk.forward(frame, undo === undefined ? expected : { ...expected, undo })
+    desk.forward(frame, follow === undefined && ran === undefined ? expected : { ...expected, undo })
   }
 
   describe(frame: Buffer): Handled {

@@ -102,6 +102,10 @@ export const mayChangeRows = (work: Work): boolean => work.actions.some((action)
 export const endsTransactions = (work: Work): boolean =>
   work.effects.some((effect) => ENDS.has(effect.kind)) || tagsOf(work).some((tag) => MAY_COMMIT.has(tag))
 
+/** A procedure commits where its code says so, whatever fails behind it in its pipeline; that of a DO is there to be read. */
+export const mayCommit = (work: Work, text: string): boolean =>
+  tagsOf(work).some((tag) => tag === 'CALL' || (tag === 'DO' && /\b(?:commit|call)\b/i.test(text)))
+
 /** What PostgreSQL commits at once, in a pipeline too: nothing that fails behind it takes it back. */
 const COMMITTED_AT_ONCE = new Set([
   'VACUUM',

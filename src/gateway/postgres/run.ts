@@ -63,6 +63,8 @@ export class Run implements RunListener {
   executed = false
 
   #announced = false
+  /** Its portal has given a part of its rows, and the next was not asked for. */
+  #suspended = false
   #result: { readonly outcome: 'succeeded' | 'failed'; readonly sqlstate?: string } | undefined
 
   /** `over` is called once, when the target has answered or nobody waits for it any more. */
@@ -91,6 +93,7 @@ export class Run implements RunListener {
     this.#rows = (this.#rows ?? 0) + count
   }
   ended(how: 'succeeded' | 'failed' | 'suspended', sqlstate?: string): void {
+    this.#suspended = how === 'suspended'
     if (how !== 'suspended') this.finish(how, sqlstate)
   }
 
@@ -98,6 +101,10 @@ export class Run implements RunListener {
     this.#export = { leave }
   }
 
+  /** A COMMIT: portals are gone, and what they had done by then is kept. */
+  committed(): void {
+    if (this.#suspended) this.letGo()
+  }
   /** Its portal is gone. What it had done by then stands; what was never executed has not succeeded. */
   letGo(): void {
     if (this.executed) this.finish('succeeded')
@@ -131,13 +138,15 @@ export class Run implements RunListener {
 
   /**
    * The transaction is over, too: the end of the execution is told, and with it the grant of a single run has done its
-   * work. `kept` false of a run that succeeded: its transaction took it back. Never rejects.
+   * work. Never rejects.
    */
-  settle(kept: boolean): Promise<void> {
+  settle(kept: Kept): Promise<void> {
     const { leave } = this.#of
     if (leave?.once !== true || this.#result === undefined) return Promise.resolve()
-    const undone = !kept && this.#result.outcome === 'succeeded'
-    const end = undone ? { outcome: 'failed' as const, sqlstate: ROLLED_BACK } : this.#result
+    const undone = kept !== true && this.#result.outcome === 'succeeded'
+    const lost =
+      kept === false ? { outcome: 'failed' as const, sqlstate: ROLLED_BACK } : { outcome: 'unknown' as const }
+    const end = undone ? lost : this.#result
     const result = {
       ...end,
       ...(this.#rows === undefined ? {} : { rows: this.#rows }),
@@ -157,6 +166,9 @@ export class Run implements RunListener {
     return undone ? commitsByItself(work) : endsTransactions(work)
   }
 }
+
+/** What became of a run that succeeded: its transaction kept it (true) or took it back; undefined where nobody knows. */
+export type Kept = boolean | undefined
 
 /** query_canceled: approved and bound, and then the client let it be. */
 const NEVER_EXECUTED = '57014'

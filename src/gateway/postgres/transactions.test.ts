@@ -241,6 +241,29 @@ describe('a transaction under review', () => {
     expect(world.app.finished).toMatchObject([{ outcome: 'failed', sqlstate: '40000', partly: true }])
   })
 
+  it('is not known when it may have committed by itself before a failure in its pipeline', async () => {
+    await db.query(`CREATE PROCEDURE close_books() LANGUAGE plpgsql AS $$ BEGIN
+      DELETE FROM carts WHERE id = (SELECT min(id) FROM carts); COMMIT; END $$`)
+    const part = Buffer.from(encodeExecute(''))
+    part.writeInt32BE(1, part.length - 4)
+    const run = (sql: string) => [encodeParse('', sql), encodeBind('', ''), encodeExecute('')]
+    const failing = run('SELECT 1 / 0')
+    world.app.rule = ({ verb }) => (verb === 'delete' || verb === 'exec' ? 'hold' : 'allow')
+    for (const committing of ['CALL close_books()', 'DO $$ BEGIN CALL close_books(); END $$']) {
+      approveNext()
+      client.send(...run(committing), ...failing, SYNC)
+      expect(brief(await client.until('Z'))).toMatch(/^1 2 C\((CALL|DO)\) 1 E\(22012\) Z\(I\)$/)
+    }
+    expect(await count()).toBe(18)
+    // A COMMIT has kept what a portal had done by then, whose other rows nobody asked for.
+    approveNext()
+    const returning = 'DELETE FROM carts WHERE id > 17 RETURNING id'
+    client.send(encodeParse('', returning), encodeBind('', ''), part, ...run('COMMIT'), ...failing, SYNC)
+    expect(brief(await client.until('Z'))).toBe('1 2 D(18) s 1 2 C(COMMIT) 1 E(22012) Z(I)')
+    expect(await count()).toBe(15)
+    expect(world.app.finished.map(({ outcome }) => outcome)).toEqual(['unknown', 'unknown', 'succeeded'])
+  })
+
   it('is cut when its time is up in between, and nothing of it is left', async () => {
     world.app.onStart = () => ({ kind: 'go', grant: 'G-1' as never, expiresAt: (Date.now() + 300) as never })
     await ask('BEGIN')

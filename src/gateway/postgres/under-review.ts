@@ -1,6 +1,6 @@
 import type { SessionEffect } from '../../classify/postgres/shape.ts'
 import type { RequestId } from '../../domain/ids.ts'
-import type { Run } from './run.ts'
+import type { Kept, Run } from './run.ts'
 
 interface Reviewed {
   readonly run: Run
@@ -27,6 +27,8 @@ export class UnderReview {
   /** What is on its way may commit: if the session ends now, nobody knows. */
   #committing = false
   #undoing = false
+  /** Up to which number something may have committed what was sent, and a failure behind it takes nothing of that back. */
+  #mayBeKept = 0
   #told: Promise<unknown> = Promise.resolve()
   readonly #settled: (run: Run) => void
 
@@ -75,6 +77,15 @@ export class UnderReview {
   }
 
   /**
+   * How to say that a DO or CALL has run, which may commit what it and its pipeline did until then. To be asked for when
+   * it is sent.
+   */
+  commitsByItself(): () => void {
+    const behind = this.#sent
+    return () => (this.#mayBeKept = behind)
+  }
+
+  /**
    * The target is ready for more.
    * @param idle no transaction is open any more.
    * @param failed something failed since it was last ready, or the transaction had failed before.
@@ -85,6 +96,8 @@ export class UnderReview {
     const kept = !failed && !this.#undoing
     this.#undoing = false
     this.#savepoints = []
+    if (!kept) this.#settle((one) => one.done && one.number <= this.#mayBeKept, undefined)
+    this.#mayBeKept = 0
     this.#settle((one) => one.done, kept)
   }
   /** The gateway itself rolls back now. */
@@ -106,10 +119,13 @@ export class UnderReview {
 
   #completed(effect: SessionEffect, frame: Buffer, behind: number): void {
     switch (effect.kind) {
-      case 'commit':
+      case 'commit': {
         this.#savepoints = []
         // COMMIT of a transaction that has failed says ROLLBACK.
-        return this.#settle((one) => one.done, frame.toString('latin1', 5, frame.length - 1) !== 'ROLLBACK')
+        const kept = frame.toString('latin1', 5, frame.length - 1) !== 'ROLLBACK'
+        if (kept) for (const { run } of this.#runs) run.committed()
+        return this.#settle((one) => one.done, kept)
+      }
       case 'rollback':
         return this.rolledBack()
       case 'savepoint':
@@ -133,7 +149,7 @@ export class UnderReview {
     return this.#savepoints.findLastIndex((one) => one.name === name)
   }
 
-  #settle(which: (one: Reviewed) => boolean, kept: boolean): void {
+  #settle(which: (one: Reviewed) => boolean, kept: Kept): void {
     const over = this.#runs.filter(which)
     if (over.length === 0) return
     this.#runs = this.#runs.filter((one) => !over.includes(one))
