@@ -30,12 +30,14 @@ const FORBIDDEN: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
   ['3fff::', 20, 'ipv6'],
 ]
 
-const list = new BlockList()
-for (const [net, prefix, family] of FORBIDDEN) list.addSubnet(net, prefix, family)
+// Apart from each other: in one list an IPv4 address is looked for among the IPv6 ones, too, as `::ffff:...`.
+const lists = { ipv4: new BlockList(), ipv6: new BlockList() }
+for (const [net, prefix, family] of FORBIDDEN) lists[family].addSubnet(net, prefix, family)
 
 /** False for what is not an address at all. */
 export function isPublic(address: string): boolean {
   const family = isIP(address)
   if (family === 0 || address.includes('%')) return false
-  return !list.check(address, family === 4 ? 'ipv4' : 'ipv6')
+  const kind = family === 4 ? 'ipv4' : 'ipv6'
+  return !lists[kind].check(address, kind)
 }
