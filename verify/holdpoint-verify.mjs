@@ -188,7 +188,7 @@ function signersOf(checkpoint, keys) {
 
 const SETTLED = new Set(['approved', 'denied', 'withdrawn', 'expired', 'voided'])
 const DONE = new Set(['succeeded', 'failed', 'unknown'])
-const MOVED = new Set(['active', 'extended', 'ending', 'ended'])
+const MOVED = new Set(['provisioning', 'active', 'extended', 'ending', 'ended'])
 
 /**
  * Whether people can be seated so that every place of every requirement is filled, each of them on one place
@@ -232,7 +232,10 @@ class History {
     if (noun === 'request' && verb === 'opened') return this.#opened(index, facts, actor)
     if (noun === 'request' && SETTLED.has(verb)) return this.#settled(verb, facts)
     if (kind === 'review.given') return this.#reviewed(facts, actor, at)
+    if (kind === 'request.escalated') return this.#escalated(facts)
+    if (kind === 'request.handed_on') return this.#handedOn(facts, actor)
     if (noun === 'grant' && MOVED.has(verb)) return this.#grant(index, verb, facts, at)
+    if (noun === 'role') return this.#role(verb, facts)
     if (noun === 'execution') return this.#execution(verb, facts, at)
     if (kind === 'session.opened') return this.#sessionOpened(index, facts)
     if (kind === 'session.closed') return this.#sessionClosed(facts)
@@ -258,6 +261,7 @@ class History {
       expiresAt,
       kind,
       reviews: new Map(),
+      standIns: [],
     }
     this.requests.set(id, known)
     return undefined
@@ -272,12 +276,36 @@ class History {
     if (request.state !== 'pending') return `a review of ${id}, which was ${request.state}`
     if (digest !== request.digest) return `the review of ${id} by ${actor} is of another digest`
     if (at >= request.expiresAt) return `${actor} reviewed ${id} after its time was up`
-    if (request.reviews.has(actor)) return `${actor} reviewed ${id} twice`
-    const asked = request.requirements?.filter((one) => one.eligible.includes(actor))
+    const place = facts.for ?? actor
+    if (request.reviews.has(actor) || [...request.reviews.values()].some((one) => one.place === place))
+      return `${actor} reviewed ${id} twice, or somebody did so in the same place`
+    if (place !== actor && !request.standIns.some((one) => one.for === place && one.to === actor && at < one.until))
+      return `${actor} reviewed ${id} for ${place}, who had not handed it on`
+    const asked = request.requirements?.filter((one) => one.eligible.includes(place))
     if (asked?.length === 0) return `${actor} reviewed ${id} without being among those who were asked`
     if (actor === request.sponsor && asked && !asked.some(({ key }) => key.startsWith('sponsor:')))
       return `${actor} reviewed ${id}, a request of their own agent`
-    request.reviews.set(actor, verdict)
+    request.reviews.set(actor, { verdict, place })
+    return undefined
+  }
+
+  /** Others may answer, too: never who asks. */
+  #escalated({ request: id, requirement, to }) {
+    const request = this.requests.get(id)
+    if (request?.state !== 'pending') return `${id} was escalated, and did not wait`
+    if (to.includes(request.requester)) return `${id} was escalated to ${request.requester}, who asked`
+    const asked = request.requirements?.find(({ key }) => key === requirement)
+    if (request.requirements && !asked) return `${id} was escalated for ${requirement}, which it does not need`
+    if (asked) asked.eligible = [...asked.eligible, ...to]
+    return undefined
+  }
+
+  #handedOn({ request: id, for: person, to, until }, actor) {
+    const request = this.requests.get(id)
+    if (request?.state !== 'pending') return `${id} was handed on, and did not wait`
+    if (actor !== person) return `${actor ?? 'nobody'} handed on the review of ${id} that was ${person}'s`
+    if (to === request.requester) return `${id} was handed on to ${to}, who asked`
+    request.standIns.push({ for: person, to, until })
     return undefined
   }
 
@@ -290,18 +318,21 @@ class History {
     if (!may) return `${id} was ${state} after it was ${request.execution ?? request.state}`
     if (digest !== request.digest) return `${id} was ${state} under another digest`
     if (state === 'approved') {
-      const approvers = [...request.reviews].filter(([, verdict]) => verdict === 'approve').map(([who]) => who)
+      const reviews = [...request.reviews.values()]
+      const approvers = reviews.filter(({ verdict }) => verdict === 'approve').map(({ place }) => place)
       if (by?.includes(request.requester)) return `${request.requester} approved their own request ${id}`
       const unseen = by?.find((who) => !request.reviews.has(who))
       if (unseen !== undefined) return `${id} was approved by ${unseen}, of whom there is no review`
       if (approvers.length === 0) return `${id} was approved by nobody`
       if (request.requirements && !enough(request.requirements, approvers))
         return `${id} was approved by ${approvers.join(', ')}: not all that the policy asked for`
-      if ([...request.reviews.values()].includes('deny')) return `${id} was approved after it was denied`
+      if ([...request.reviews.values()].some(({ verdict }) => verdict === 'deny'))
+        return `${id} was approved after it was denied`
       this.counts.approvals++
       if (request.kind === 'extension') this.extensions.set(grant, request)
     }
-    if (state === 'denied' && ![...request.reviews.values()].includes('deny')) return `${id} was denied by nobody`
+    if (state === 'denied' && ![...request.reviews.values()].some(({ verdict }) => verdict === 'deny'))
+      return `${id} was denied by nobody`
     Object.assign(request, { state, grant, reviews: undefined, requirements: undefined })
     return undefined
   }
@@ -310,8 +341,8 @@ class History {
     const { grant: id, request: of, digest, principal, startsAt, expiresAt } = facts
     const request = this.requests.get(of)
     const grant = this.grants.get(id)
-    if (state === 'active') {
-      if (grant) return `${id} was made active twice`
+    if (state === 'provisioning' || (state === 'active' && !grant)) {
+      if (grant) return `${id} was made twice`
       if (request?.state !== 'approved' || request.grant !== id) return `${id} came before the approval of ${of}`
       if (digest !== request.digest) return `${id} is for another digest than ${of}`
       if (principal !== request.requester)
@@ -320,9 +351,11 @@ class History {
       this.grants.set(id, { index, state, expiresAt, at })
       return undefined
     }
-    if (!grant) return `${id} was ${state}, and never became active`
+    if (!grant) return `${id} was ${state}, and nothing made it`
+    if (state === 'active' && grant.state !== 'provisioning') return `${id} was made active twice`
     if (grant.state === 'ended' || (grant.state === 'ending' && state !== 'ended'))
       return `${id} was ${state} after it was ${grant.state}`
+    if (state === 'ended' && grant.role === 'made') return `${id} ended while its role was there`
     if (state === 'extended') {
       const approved = this.extensions.get(id)
       if (!approved) return `${id} was extended, and nobody approved that`
@@ -330,6 +363,18 @@ class History {
       if (at >= grant.expiresAt) return `${id} was extended after its time was up`
       Object.assign(grant, { expiresAt })
     } else Object.assign(grant, { state, at })
+    return undefined
+  }
+
+  /** A role on the target lives no longer than its grant, which has ended when the role was seen gone. */
+  #role(verb, { grant: id, role }) {
+    const grant = this.grants.get(id)
+    if (id === undefined || verb === 'failed') return undefined
+    const live = grant?.state === 'provisioning' || grant?.state === 'active'
+    if (verb === 'made' && !live) return `${role} was made without a live grant`
+    if ((verb === 'signed_in' || verb === 'given') && (!live || grant.role !== 'made'))
+      return `${role} was used without a live grant`
+    if (grant && (verb === 'made' || verb === 'gone')) grant.role = verb
     return undefined
   }
 

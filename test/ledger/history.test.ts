@@ -166,6 +166,83 @@ describe('a decision stands before its effect', () => {
   )
 })
 
+/** One more entry of the second request, in the place of `at`. */
+const with_ = (at: number, ...more: readonly Pick<Entry, 'kind' | 'body' | 'actor'>[]): readonly Told[] => [
+  ...good,
+  ...other.slice(0, at),
+  ...more.map((one) => ({ entry: { subject: 'request/HP-2', ...one }, at: other[at]?.at ?? START })),
+  ...other.slice(at),
+]
+const review = (actor: string, body: Record<string, unknown> = {}) => ({
+  kind: 'review.given',
+  actor,
+  body: { ...other[2]?.entry.body, ...body },
+})
+const handedOn = (to: string, until = START + 900_000) => ({
+  kind: 'request.handed_on',
+  actor: 'mia',
+  body: { request: 'HP-2', for: 'mia', to, until },
+})
+const escalated = (to: string, requirement = 'team:payments') => ({
+  kind: 'request.escalated',
+  body: { request: 'HP-2', requirement, to: [to] },
+})
+/** Approved by Lee, of whom the rules said nothing when it was opened. */
+const byLee = (body: Record<string, unknown>, ...before: readonly Pick<Entry, 'kind' | 'body' | 'actor'>[]) => [
+  ...with_(2, ...before, review('lee', body)).slice(0, 13 + before.length),
+  ...other
+    .slice(3)
+    .map((one, i) => (i === 0 ? { ...one, entry: { ...one.entry, body: { ...one.entry.body, by: ['lee'] } } } : one)),
+]
+
+describe('others may answer', () => {
+  it('after an escalation by rule', () => expect(verify(byLee({}, escalated('lee')))).resolves.toBeDefined())
+  it('in the place of somebody who handed it on', () =>
+    expect(verify(byLee({ for: 'mia' }, handedOn('lee')))).resolves.toBeDefined())
+  it.each([
+    ['without either', byLee({}), 2, 'without being among those who were asked'],
+    ['in a place that nobody gave them', byLee({ for: 'mia' }), 2, 'who had not handed it on'],
+    [
+      'in a place that was given to somebody else',
+      byLee({ for: 'mia' }, handedOn('sam')),
+      3,
+      'who had not handed it on',
+    ],
+    ['after it was theirs', byLee({ for: 'mia' }, handedOn('lee', START)), 3, 'who had not handed it on'],
+    ['beside whose place it is', with_(2, handedOn('lee'), review('lee', { for: 'mia' })), 4, 'in the same place'],
+    ['who asked', with_(2, escalated('ana')), 2, 'escalated to ana, who asked'],
+    ['who asked, by handing on', with_(2, handedOn('ana')), 2, 'handed on to ana, who asked'],
+    ['for what nobody asked', with_(2, escalated('lee', 'team:dba')), 2, 'which it does not need'],
+    ['when somebody else hands it on', with_(2, { ...handedOn('lee'), actor: 'ana' }), 2, "that was mia's"],
+    ['after it was decided', with_(4, escalated('lee')), 4, 'did not wait'],
+  ])('not %s', (_, told, index, message) => expect(verify(told)).rejects.toThrow(wrongAt(index, message)))
+})
+
+describe('a role on the target', () => {
+  const role = (verb: string) => ({ kind: `role.${verb}`, body: { grant: 'G-2', role: 'hp_g2' } })
+  const made = with_(5, role('made'))
+  const provisioning = { kind: 'grant.provisioning', body: other[4]?.entry.body ?? {} }
+  it('is made for a live grant, used while it lives, and seen gone before the grant has ended', async () => {
+    const told = with_(4, provisioning, role('made'))
+    const end = told.length - 2
+    await expect(
+      verify([
+        ...told.slice(0, end),
+        { entry: { subject: 'grant/G-2', ...role('gone') }, at: START },
+        ...told.slice(end),
+      ]),
+    ).resolves.toBeDefined()
+  })
+  it.each([
+    ['made before its grant', with_(4, role('made')), 4, 'hp_g2 was made without a live grant'],
+    ['made after its grant ended', with_(9, role('made')), 9, 'hp_g2 was made without a live grant'],
+    ['used after its grant ended', with_(9, role('given')), 9, 'hp_g2 was used without a live grant'],
+    ['used before it was made', with_(5, role('signed_in')), 5, 'hp_g2 was used without a live grant'],
+    ['left behind', made, 9, 'G-2 ended while its role was there'],
+    ['of a grant that was made twice', with_(4, provisioning, provisioning), 5, 'G-2 was made twice'],
+  ])('is never %s', (_, told, index, message) => expect(verify(told)).rejects.toThrow(wrongAt(index, message)))
+})
+
 describe('every grant ended, or is still within its time', () => {
   const end = START + 20_000 + 603_000
   it('while it lives', () =>

@@ -8,7 +8,9 @@ import type { Entry } from './entry.ts'
  */
 const words = (text: string): readonly string[] => text.split(' ')
 const SETTLED = words('request digest revision grant by')
-const GRANT = words('grant request principal digest scope verbs rowsAtMost session revision startsAt expiresAt why')
+const GRANT = words(
+  'grant request principal digest scope verbs rowsAtMost session role revision startsAt expiresAt why',
+)
 const EXECUTION = words('request digest session rows sqlstate touched overCap partly')
 const DECISION = words('session verbs decision cause rules revision')
 
@@ -17,17 +19,30 @@ const FACTS: Readonly<Record<string, readonly string[]>> = {
     ...DECISION,
     ...words('request digest kind requester sponsor requirements scope rowCap expiresAt'),
   ],
-  'review.given': words('request digest verdict atMost rowsAtMost'),
+  'review.given': words('request digest verdict for atMost rowsAtMost'),
+  'request.nudged': words('request digest'),
+  'request.escalated': words('request digest requirement to at revision'),
+  'request.handed_on': words('request digest for to until'),
+  'delegation.made': words('person to until'),
+  'delegation.ended': words('person'),
   'request.approved': SETTLED,
   'request.denied': SETTLED,
   'request.withdrawn': SETTLED,
   'request.expired': SETTLED,
   'request.voided': SETTLED,
+  'grant.provisioning': GRANT,
   'grant.active': GRANT,
   'grant.extended': GRANT,
   'grant.ending': GRANT,
   'grant.ended': GRANT,
   'grant.words': words('grant'),
+  'role.made': words('grant role until'),
+  'role.failed': words('grant role'),
+  'role.signed_in': words('grant role session'),
+  'role.given': words('grant role principal'),
+  'role.gone': words('grant role foreign'),
+  'leftover.found': words('grant role'),
+  'leftover.removed': words('grant role'),
   'execution.started': EXECUTION,
   'execution.succeeded': EXECUTION,
   'execution.failed': EXECUTION,
