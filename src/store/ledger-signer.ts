@@ -30,7 +30,8 @@ export async function createLedgerSigner(
     throw new SignerRefusal(
       `this data folder has signed for the ledger ${remembered.origin}, and the database holds ${origin}. If the store was restored on another machine, move the file ledger-signed of this data folder away`,
     )
-  let last: TreeHead = remembered ?? { size: 0, root: EMPTY_ROOT }
+  const headOf = ({ size, root }: TreeHead): TreeHead => ({ size, root: Uint8Array.from(root) })
+  let last = headOf(remembered ?? { size: 0, root: EMPTY_ROOT })
   return {
     keys: keys.map(({ key }) => key),
     get last() {
@@ -48,7 +49,7 @@ export async function createLedgerSigner(
         )
       if (checkpoint.size !== last.size) {
         await memory.write(checkpoint)
-        last = { size: checkpoint.size, root: Uint8Array.from(checkpoint.root) }
+        last = headOf(checkpoint)
       }
       const text = checkpointText(checkpoint)
       const message = Buffer.from(text)
