@@ -48,7 +48,7 @@ export interface Sequencer {
   isMine(): boolean
   /** Why it could not extend or sign, last time it had to; undefined once it could. */
   failure(): string | undefined
-  /** Ends after the turn that is under way, and lets others begin at once. */
+  /** Takes what is queued into the tree, and lets others begin at once. */
   stop(): Promise<void>
 }
 
@@ -135,7 +135,6 @@ export function startSequencer(deps: SequencerDeps): Sequencer {
 
   const turn = async (): Promise<void> => {
     do {
-      if (stopped) return
       wanted = false
       const seen = await store.look(BATCH)
       if (seen.queued.length === 0 && seen.signed === seen.size) {
@@ -189,6 +188,8 @@ export function startSequencer(deps: SequencerDeps): Sequencer {
       stopHearing()
       cancel?.()
       await running
+      // What came while this process ended belongs in the tree, too.
+      if (mine) await once()
       await store.letGo(deps.me).catch((error: unknown) => deps.onFault('leaving the ledger to others', error))
     },
   }
