@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import type { BackupInput, RestoreInput } from './backup.ts'
+import type { BackupInput } from './backup.ts'
+import type { RestoreInput } from './restore.ts'
 import type { StartFlags } from './config.ts'
 
 // INVARIANT: this file imports nothing but types before the version is known: an older Node fails in what comes then.
@@ -15,6 +16,6 @@ const [{ run }, { processTerminal }] = await Promise.all([import('./cli/run.ts')
 process.exitCode = await run(process.argv.slice(2), processTerminal(), {
   start: async (_, flags: StartFlags) => (await import('./boot.ts')).start(flags),
   backup: async (cli, input: BackupInput) => (await import('./backup.ts')).backup(cli, input),
-  restore: async (cli, input: RestoreInput) => (await import('./backup.ts')).restore(cli, input),
+  restore: async (cli, input: RestoreInput) => (await import('./restore.ts')).restore(cli, input),
   tour: async (cli) => (await import('./tour/tour.ts')).tour({ json: cli.wantsJson }),
 })

@@ -350,9 +350,10 @@ export function defineProgram(parts: Parts, chosen: Chosen): Command {
     define(admin, 'backup <file>', 'copy the whole store into a new file; the server may run', inside(parts.backup)),
   )
   store(
-    define(admin, 'restore <file>', 'put a backup into the store of a server that does not run', inside(parts.restore)),
+    define(admin, 'restore [file]', 'put a backup into the store of a server that does not run', inside(parts.restore)),
   )
     .option('--replace', 'lose what is in the store now')
+    .option('--in-place', 'no file: the database itself was put back by other means')
     .option('--keep-api-tokens', 'let the API tokens of the backup go on; all others end')
 
   program.commandsGroup('Server:')

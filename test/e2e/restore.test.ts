@@ -4,14 +4,12 @@ import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
-import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { boot } from '../../src/boot.ts'
 import type { Running } from '../../src/boot.ts'
-import { ROLES } from '../../src/config.ts'
 import { createClient } from '../../src/contract/client.ts'
 import type { Client } from '../../src/contract/client.ts'
 import { hp } from '../cli/hp-process.ts'
+import { bootOn, readiness } from '../support/boot-on.ts'
 import { testServer } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { installation, RULES, shopDb, withClient } from '../support/installation.ts'
@@ -90,7 +88,7 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
   await copyFile(path.join(world.dataDir, 'keyring'), path.join(restored.dataDir, 'keyring'))
   const again = await admin(restored.store.url, restored.dataDir, 'restore', file)
   expect(again).toMatchObject({ exit: 0 })
-  expect(again.out).toMatch(/^Put back \d+ rows of \d+ tables, as they were at /)
+  expect(again.out).toMatch(/^Put back \d+ rows of \d+ tables, as it was at /)
   // How far its log was signed is not known on another machine: it goes on under another name.
   expect(again.out).toMatch(/The ledger goes on as another log, holdpoint\/[0-9a-f]{16}-[0-9a-f]{16}:/)
 
@@ -99,8 +97,8 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
   const running = await restored.boot()
   const anyone = createClient({ url: running.url })
   const ready = async () => {
-    const { status, json } = await probe(running)
-    return { status, restore: json.checks.find(({ name }) => name === 'restore') }
+    const { status, of } = await readiness(running)
+    return { status, restore: of('restore') }
   }
   expect(await ready()).toMatchObject({
     status: 503,
@@ -155,10 +153,13 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
   expect(await alive()).toEqual([false, false])
   await expect.poll(ready).toEqual({ status: 200, restore: undefined })
 
-  const kinds = await restored.store.query<{ kind: string; body: string }>(
-    "SELECT kind, convert_from(body, 'UTF8') AS body FROM record WHERE kind LIKE 'store.%' ORDER BY seq",
-  )
-  expect(kinds.map(({ kind, body }) => [kind, (JSON.parse(body) as { body: { stage?: string } }).body.stage])).toEqual([
+  const said = async () => {
+    const rows = await restored.store.query<{ kind: string; body: string }>(
+      "SELECT kind, convert_from(body, 'UTF8') AS body FROM record WHERE kind LIKE 'store.%' ORDER BY seq",
+    )
+    return rows.map(({ kind, body }) => [kind, (JSON.parse(body) as { body: { stage?: string } }).body.stage])
+  }
+  await expect.poll(said, { timeout: 10_000 }).toEqual([
     ['store.backed_up', undefined],
     ['store.restored', undefined],
     ['store.reconciled', 'ended'],
@@ -203,14 +204,6 @@ async function signedIn(anyone: Client, running: Running, name: string): Promise
   return createClient({ url: running.url, token: () => text })
 }
 
-interface Readiness {
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail?: string }[]
-}
-async function probe(running: Running): Promise<{ readonly status: number; readonly json: Readiness }> {
-  const response = await fetch(`${running.url}/readyz`)
-  return { status: response.status, json: (await response.json()) as Readiness }
-}
-
 /** `hp admin`, as an operator runs it. */
 async function admin(databaseUrl: string, dataDir: string, ...args: readonly string[]) {
   const process = hp(['admin', ...args, '--data', dataDir], { HOME: folder, DATABASE_URL: databaseUrl })
@@ -229,22 +222,7 @@ async function elsewhere() {
     store,
     dataDir,
     async boot(): Promise<Running> {
-      const address = { host: '127.0.0.1', port: 0 }
-      const running = await boot(
-        {
-          dataDir,
-          databaseUrl: store.url,
-          roles: ROLES,
-          drainMs: 0,
-          listen: address,
-          gateway: address,
-          gatewayWorkers: 0,
-          demo: false,
-          trustedProxies: [],
-          logLevel: 'silent',
-        },
-        pino({ level: 'silent' }),
-      )
+      const running = await bootOn(store.url, dataDir)
       all.defer(() => running.stop())
       return running
     },

@@ -62,6 +62,7 @@ async function fillStore(database: TestDatabase): Promise<void> {
   const nasty = 'tab\t newline\n return\r \\. \\N back\\slash "quote" \'single\' \u202e 🙂'
   const opened = await openStore(database.url, () => undefined)
   try {
+    await opened.store.people.installationKey('any')
     await opened.store.transaction(async (tx) => {
       for (const subject of ['account/ana', 'account/mia'])
         await tx.record.append({ kind: 'account.created', subject, body: { nasty, kind: 'user', roles: [] } })

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type pg from 'pg'
 
@@ -79,7 +78,7 @@ export function copyIn(client: pg.ClientBase, text: string, chunks: AsyncIterabl
         for await (const chunk of chunks) {
           if (failed !== undefined) return
           connection.sendCopyFromChunk(chunk)
-          if (stream.writableNeedDrain) await Promise.race([once(stream, 'drain'), once(stream, 'close')])
+          if (stream.writableNeedDrain) await drained(stream)
         }
         connection.endCopyFrom()
       } catch (error) {
@@ -101,5 +100,17 @@ export function copyIn(client: pg.ClientBase, text: string, chunks: AsyncIterabl
     } as pg.Submittable)
   })
 }
+
+/** Resolves when it takes more, or nothing any more. */
+const drained = (stream: Duplex): Promise<void> =>
+  new Promise((resolve) => {
+    const over = (): void => {
+      stream.off('drain', over)
+      stream.off('close', over)
+      resolve()
+    }
+    stream.on('drain', over)
+    stream.on('close', over)
+  })
 
 const ignore = (): void => undefined

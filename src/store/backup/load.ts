@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { connectionOptions, executorOn } from '../database.ts'
-import { applyWithin, MIGRATION_LOCK, readMigrations, refuseOldServer } from '../migrate.ts'
+import { applyWithin, migrate, MIGRATION_LOCK, readMigrations, refuseOldServer } from '../migrate.ts'
 import type { Migration } from '../migrate.ts'
 import { ledgerOrigin } from '../ledger-origin.ts'
 import { peopleStore } from '../people.ts'
@@ -9,7 +9,7 @@ import { recordWriter } from '../record.ts'
 import { restorationStore } from '../restorations.ts'
 import { instant } from '../../domain/time.ts'
 import { copyIn } from './copy.ts'
-import { BackupError } from './manifest.ts'
+import { BackupError, FORMAT } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import type { BackupReader } from './read-format.ts'
 import type { TableRows, Written } from './write-format.ts'
@@ -52,7 +52,16 @@ const GAP = 1_000
  * @throws BackupError when the file, or the database, is not what it must be. Nothing was changed then.
  */
 export async function loadStore(options: LoadOptions): Promise<Loaded> {
-  const client = new pg.Client(connectionOptions(options.url, 'holdpoint restore'))
+  return alone(options.url, async (client) => {
+    await makeRoom(client, options.replace)
+    const backup = await options.open()
+    return { manifest: backup.manifest, log: await fill(client, backup, options) }
+  })
+}
+
+/** One transaction on a database that nobody else uses. */
+async function alone(url: string, work: (client: pg.Client) => Promise<Loaded>): Promise<Loaded> {
+  const client = new pg.Client(connectionOptions(url, 'holdpoint restore'))
   client.on('error', () => undefined)
   await client.connect()
   try {
@@ -65,12 +74,10 @@ export async function loadStore(options: LoadOptions): Promise<Loaded> {
     await refuseUsers(client)
     await client.query('BEGIN')
     try {
-      await makeRoom(client, options.replace)
-      const backup = await options.open()
-      const log = await fill(client, backup, options)
+      const loaded = await work(client)
       await client.query('COMMIT')
       await client.query('ANALYZE')
-      return { manifest: backup.manifest, log }
+      return loaded
     } catch (error) {
       await client.query('ROLLBACK').catch(() => undefined)
       throw error
@@ -91,6 +98,47 @@ async function refuseUsers(client: pg.Client): Promise<void> {
     throw new BackupError(
       `A Holdpoint is using this database (${count} connections). Stop every replica first: hp stop, on each machine.`,
     )
+}
+
+/**
+ * Says of a store that was put back by other means that this was meant: what the backup would have said of itself is
+ * taken from the store. It is brought to this program's schema first.
+ */
+export async function markRestored(
+  options: Pick<LoadOptions, 'url' | 'keepTokens' | 'signed'> & { readonly version: string },
+): Promise<Loaded> {
+  await migrate(options.url)
+  return alone(options.url, async (client) => {
+    const { rows } = await client.query<{ at: number; accounts: number; entries: number }>(
+      `SELECT greatest((SELECT high FROM clock), (SELECT max(at) FROM record)) AS at,
+        (SELECT count(*) FROM principal) AS accounts, (SELECT count(*) FROM record) AS entries`,
+    )
+    const [found] = rows
+    if (found === undefined || found.accounts === 0)
+      throw new BackupError('The store is empty: nothing was put back in it yet.')
+    const manifest: Manifest = {
+      format: FORMAT,
+      version: options.version,
+      ...found,
+      migrations: [],
+      sequences: [],
+      keys: [],
+    }
+    await renumberTransactions(client)
+    await makeItThisServers(client)
+    return { manifest, log: await writeDown(client, manifest, options) }
+  })
+}
+
+/** Rows that name transactions which this server has yet to begin came from another: they would be seen by nobody until then. */
+async function renumberTransactions(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ foreign: boolean }>(
+    'SELECT EXISTS (SELECT FROM record WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())) AS foreign',
+  )
+  if (rows[0]?.foreign !== true) return
+  await client.query('ALTER TABLE record DISABLE TRIGGER USER')
+  await client.query('UPDATE record SET xid = pg_current_xact_id()')
+  await client.query('ALTER TABLE record ENABLE TRIGGER USER')
 }
 
 async function makeRoom(client: pg.Client, replace: boolean): Promise<void> {
@@ -209,7 +257,11 @@ async function makeItThisServers(client: pg.Client): Promise<void> {
   await client.query('UPDATE clock SET timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8)')
 }
 
-async function writeDown(client: pg.Client, manifest: Manifest, options: LoadOptions): Promise<Loaded['log']> {
+async function writeDown(
+  client: pg.Client,
+  manifest: Manifest,
+  options: Pick<LoadOptions, 'keepTokens' | 'signed'>,
+): Promise<Loaded['log']> {
   const { rows } = await client.query<{ now: number; sessions: number; grants: number; number: number }>(
     `SELECT holdpoint_now() AS now, (SELECT coalesce(max(number), 0) FROM session) AS sessions,
       (SELECT coalesce(max(number), 0) FROM access_grant) AS grants,
