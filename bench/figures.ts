@@ -22,6 +22,8 @@ export const KEYS: readonly string[] = [
   'ledger.vs_no_ledger',
   'release.approve_to_forward.p99_ms',
   'lapse.expiry_to_cut.p99_ms',
+  'removal.revoke_to_gone.p99_ms',
+  'takeover.after_kill_ms',
   'start.cold_ms',
   'start.warm_ms',
   'memory.idle1000_mib',

@@ -6,7 +6,8 @@ import type { Figures } from './figures.ts'
 import { measureGateway } from './gateway.ts'
 import { measureLedger } from './ledger.ts'
 import { measureIdle } from './memory.ts'
-import { measureLapse, measureRelease, measureStarts } from './times.ts'
+import { measureTakeover } from './takeover.ts'
+import { measureLapse, measureRelease, measureRemoval, measureStarts } from './times.ts'
 
 const { values } = parseArgs({
   options: {
@@ -59,7 +60,10 @@ await part(APPENDS.find(wants) ?? APPENDS[0], async () => {
   figures.set('ledger.appends_per_s', perSecond).set('ledger.vs_no_ledger', share)
   say(`ledger.vs_no_ledger: ${alone}/s without one`)
 })
-if (['release', 'lapse', 'gateway'].some(wants)) {
+await part('takeover.after_kill_ms', async () => {
+  figures.set('takeover.after_kill_ms', await measureTakeover(Number(values.rounds)))
+})
+if (['release', 'lapse', 'removal', 'gateway'].some(wants)) {
   await using world = await openWorld()
   const started = await world.start().then(
     () => undefined,
@@ -73,6 +77,9 @@ if (['release', 'lapse', 'gateway'].some(wants)) {
   })
   await measure('lapse', async () => {
     figures.set('lapse.expiry_to_cut.p99_ms', await measureLapse(world, 10, 8))
+  })
+  await measure('removal', async () => {
+    figures.set('removal.revoke_to_gone.p99_ms', await measureRemoval(world, 10, 8))
   })
   await measure('gateway', () =>
     measureGateway(world, figures, { rounds: Number(values.rounds), seconds: Number(values.seconds), wants, say }),

@@ -59,24 +59,47 @@ export async function measureRelease(world: World, samples: number): Promise<num
 }
 
 /** From the end of a window until its session's connection is closed and its backend is gone, the later of the two. */
-export async function measureLapse(world: World, windows: number, sessions: number): Promise<number> {
+export const measureLapse = (world: World, windows: number, sessions: number): Promise<number> =>
+  measureEnds(world, windows, sessions, '3s', async ({ grant }) => {
+    if (grant === undefined) throw new Error('an approved window has no grant')
+    return Date.parse(grant.expiresAt)
+  })
+
+/** The same, from sending the API a revocation. */
+export const measureRemoval = (world: World, windows: number, sessions: number): Promise<number> =>
+  measureEnds(world, windows, sessions, '10m', async ({ id }) => {
+    const begun = Date.now()
+    await api(world, 'mia').call('revokeGrant', { params: { id }, body: {} })
+    return begun
+  })
+
+type Seen = Awaited<ReturnType<typeof seeRequest>>
+const seeRequest = (as: Client, id: string) => as.call('getRequest', { params: { id } })
+
+/** `end` ends the window, or knows when it will, and says the moment from which time counts. */
+async function measureEnds(
+  world: World,
+  windows: number,
+  sessions: number,
+  length: string,
+  end: (request: Seen) => Promise<number>,
+): Promise<number> {
   const [ana, mia] = [api(world, 'ana'), api(world, 'mia')]
   const past = await connectPostgres({ ...world.target(), database: 'shop', tls: 'disable' })
   const times: number[] = []
   try {
     for (let n = 0; n < windows; n++) {
       const open = await Promise.all(Array.from({ length: sessions }, () => world.session('ana', 'shop-db')))
-      const asked = await ana.call('requestWindow', { body: { resource: 'shop-db', verbs: ['write'], for: '3s' } })
+      const asked = await ana.call('requestWindow', { body: { resource: 'shop-db', verbs: ['write'], for: length } })
       await approve(mia, asked.id)
-      const { grant } = await ana.call('getRequest', { params: { id: asked.id } })
-      if (grant === undefined) throw new Error('an approved window has no grant')
-      const mark = `window ${n}`
+      const request = await seeRequest(ana, asked.id)
+      const mark = `window ${length} ${n}`
       await Promise.all(
         open.map((one, i) =>
           one.query(`UPDATE vouchers SET used = used + 1 WHERE code = 'WELCOME${i + 1}' /* ${mark} */`),
         ),
       )
-      times.push(...(await untilGone(open, past, mark, Date.parse(grant.expiresAt))))
+      times.push(...(await untilGone(open, past, mark, end(request))))
     }
   } finally {
     await past.close()
@@ -88,9 +111,9 @@ async function untilGone(
   sessions: readonly PgConnection[],
   past: PgConnection,
   mark: string,
-  expiresAt: number,
+  ended: Promise<number>,
 ): Promise<readonly number[]> {
-  const closed = sessions.map((session) => session.closed.then(() => Date.now() - expiresAt))
+  const closed = sessions.map((session) => session.closed.then(() => Date.now()))
   let gone: number | undefined
   const watching = until(
     async () => {
@@ -98,17 +121,18 @@ async function untilGone(
         `SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop_gate' AND query LIKE '%/* ${mark} */'`,
       )
       if (left?.rows[0]?.[0] !== '0') return undefined
-      gone = Date.now() - expiresAt
+      gone = Date.now()
       return true
     },
     60_000,
     2,
   )
+  const from = await ended
   const times = await Promise.all(closed)
   await watching
   if (gone === undefined) throw new Error('backends outlived their window by a minute')
   const last = gone
-  return times.map((time) => Math.max(time, last))
+  return times.map((time) => Math.max(time, last) - from)
 }
 
 /** Milliseconds from the command until the demo is ready, the first time and the next. */
