@@ -15,8 +15,12 @@ const LOOK_AGAIN_MS = 500
  * @param fingerprint of this one's, when it was made here. Those that the operator gives may differ: an issuer vouches for them.
  * @throws ReplicasDiffer
  */
-export async function refuseOtherCertificate(presence: Pick<Presence, 'living'>, fingerprint: string): Promise<void> {
-  for (const until = performance.now() + PATIENCE_MS; ;) {
+export async function refuseOtherCertificate(
+  presence: Pick<Presence, 'living'>,
+  fingerprint: string,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  for (const until = performance.now() + patienceMs; ;) {
     const [first] = (await presence.living()).flatMap(({ certificate }) => certificate ?? [])
     if (first === undefined || first === fingerprint) return
     if (performance.now() > until)
