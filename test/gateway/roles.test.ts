@@ -150,7 +150,6 @@ ${more}`
           handleError: (error: Error) => reject(error),
           text,
         }
-        Object.assign(query, { submit: (c: { query(text: string): void }) => void c.query(text) })
         client.query(query as unknown as pg.Submittable)
       })
       await world.approve()
@@ -158,6 +157,17 @@ ${more}`
       expect((await client.query('SELECT current_user AS who')).rows).toEqual([{ who: standingRole(shop.resource) }])
     })
     expect(await carts()).toBe(22)
+  })
+
+  it('asks nobody about what no role is given', async () => {
+    await world.apply(RULES.replace('deny: Ask the database team.', 'hold: {reviews: [{from: owners}]}'))
+    await withClient(connection, async (client) => {
+      await expect(client.query('CREATE ROLE another')).rejects.toMatchObject({
+        code: '42501',
+        message: expect.stringContaining('no role made for a grant is given admin'),
+      })
+    })
+    await world.apply(RULES)
   })
 
   it('says why a role could not be made; then nothing ran and nothing is left', async () => {

@@ -39,15 +39,15 @@ class Target implements TargetRoles {
       canLogin: false,
       sessions: 0,
     }))
-  lend = noRoles.lend
-  open = noRoles.open
-  shut = noRoles.shut
+  lend: TargetRoles['lend'] = (...given) => noRoles.lend(...given)
+  open: TargetRoles['open'] = (...given) => noRoles.open(...given)
+  shut: TargetRoles['shut'] = (...given) => noRoles.shut(...given)
   prolong: TargetRoles['prolong'] = async (_, name, end) => {
     const spec = this.there.get(name)
     if (spec !== undefined) this.there.set(name, { ...spec, until: end })
   }
-  expel = noRoles.expel
-  close = noRoles.close
+  expel: TargetRoles['expel'] = (...given) => noRoles.expel(...given)
+  close: TargetRoles['close'] = (...given) => noRoles.close(...given)
 }
 
 let world: RequestsWorld

@@ -4,6 +4,7 @@ import { grantRole } from '../../domain/profile/role-names.ts'
 import type { Profile } from '../../domain/profile/profile.ts'
 import type { AccessRequest } from '../../domain/request/request.ts'
 import type { Tx } from '../ports/store.ts'
+import { whyNoRole } from './why-no-role.ts'
 
 export interface PlannedRole {
   readonly name: string
@@ -29,6 +30,3 @@ export async function planRole(
     ? { name, needs: needs.value }
     : { name, needs: { groups: [], tables: [], signsIn: false }, why: whyNoRole(request.verbs) }
 }
-
-export const whyNoRole = (verbs: readonly string[]): string =>
-  `no role made for a grant is given ${verbs.filter((verb) => verb === 'admin' || verb === 'unknown').join(', ')}; use an account of your own`

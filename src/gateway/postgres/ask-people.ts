@@ -28,6 +28,9 @@ export interface Asked {
   readonly bind: Bind | undefined
 }
 
+/** Whoever may assume a role in a session may leave it there: PostgreSQL asks who signed in. */
+const LEAVES_ROLE = 'the role of the grant, which the code that is called can leave (RESET ROLE, SET ROLE)'
+
 /** Put a statement before people and wait. Only when drained. */
 export async function askPeople(
   desk: Desk,
@@ -74,6 +77,7 @@ export async function askPeople(
       ...(run === undefined ? {} : { run: run.verbs }),
       notCovered: [
         ...notCovered(work, parameters),
+        ...(bench.scope.profile.access === 'ephemeral' && work.verbs.includes('exec') ? [LEAVES_ROLE] : []),
         ...(run === undefined ? [] : [`the other statements of the run (${run.verbs.join(', ')})`]),
         ...(capped && uncapped !== undefined ? [`how many rows it touches (${uncapped})`] : []),
         ...(capped && uncapped === undefined ? notCountedBesides(work, inTransaction) : []),

@@ -1,6 +1,7 @@
 import type { SessionEffect } from '../../classify/postgres/shape.ts'
 import type { Action, Estimate } from '../../domain/action.ts'
 import type { Decision } from '../../domain/policy/decision.ts'
+import type { Verb } from '../../domain/verb.ts'
 import { encodeReady } from '../../wire/postgres/encode.ts'
 import type { Told } from '../../wire/postgres/encode.ts'
 import type { Asked } from './ask-people.ts'
@@ -11,6 +12,7 @@ import { record } from './run.ts'
 import { readJson, STATE_QUERY } from './target-state.ts'
 import { failure, notice, notUnderstood, refusedByPolicy, roughly } from './told.ts'
 import { NOTHING, weigh } from '../../app/gateway/work.ts'
+import { whyNoRole } from '../../app/roles/why-no-role.ts'
 import type { Work } from '../../app/gateway/work.ts'
 
 export type Verdict =
@@ -23,6 +25,9 @@ export type Verdict =
 
 const GONE: Verdict = { kind: 'gone' }
 export const SYNC_FIRST = 'a simple query inside a pipeline is not understood here; send Sync first'
+
+/** People could agree, and nothing could be made that may do it. */
+const NO_ROLE: ReadonlySet<Verb> = new Set<Verb>(['admin', 'unknown'])
 
 const END_FIRST =
   'what stands behind the end of a transaction that changed what names mean is not understood here; send the end by itself'
@@ -130,6 +135,11 @@ export async function settle(desk: Desk, asked: Asked): Promise<Verdict> {
       app.refused({ session, principal, resource, actions, decision, revision: bench.snapshot.revision })
       recorded(decision, 'refused', '42501')
       return refused(refusedByPolicy(decision))
+    }
+    const { access } = bench.scope.profile
+    if (decision.outcome === 'hold' && access === 'ephemeral' && work.verbs.some((verb) => NO_ROLE.has(verb))) {
+      recorded(decision, 'refused', '42501')
+      return refused({ severity: 'ERROR', code: '42501', message: `${resource}: ${whyNoRole(work.verbs)}` })
     }
     if (decision.outcome === 'allow') {
       if (decision.waived.length > 0 && !(await waive(desk, actions, decision, bench.snapshot.revision))) {

@@ -48,7 +48,7 @@ export function createTargetRoles(): TargetRoles {
       work(target, async (client) => {
         for (const group of groups) await client.query(`revoke ${name(group)} from ${name(role)}`)
         // INVARIANT: what another has granted stays, with a warning alone.
-        const [still] = (await readInventory(client, groups, [])).filter((one) => one.name === role)
+        const still = (await readInventory(client, groups, [])).find((one) => one.name === role)
         if (still !== undefined && still.groups.length > 0)
           throw new Error(`${role} was given ${still.groups.join(', ')} by another, who has to take it back`)
       }),
