@@ -89,10 +89,9 @@ it('tells of a request from its opening to its end, in order of nothing but time
   await until(async () => got.length >= 2, 'two deliveries')
 
   const events = got.map(({ body }) => JSON.parse(body) as Record<string, unknown>)
-  expect(events.map((event) => event['type']).toSorted()).toEqual([
-    'dev.holdpoint.request.approved',
-    'dev.holdpoint.request.opened',
-  ])
+  expect(new Set(events.map((event) => event['type']))).toEqual(
+    new Set(['dev.holdpoint.request.opened', 'dev.holdpoint.request.approved']),
+  )
   const openedEvent = events.find((event) => event['type'] === 'dev.holdpoint.request.opened')
   expect(openedEvent).toMatchObject({
     specversion: '1.0',
@@ -101,7 +100,7 @@ it('tells of a request from its opening to its end, in order of nothing but time
     subject: `request/${id}`,
     data: { request: id, state: 'pending', requester: 'ana', resource: 'shop-db', asked: ['mia'] },
   })
-  expect((openedEvent?.['data'] as { url: string }).url).toBe(`https://hp.example.com/r/${id}`)
+  expect(openedEvent?.['data']).toMatchObject({ url: `https://hp.example.com/r/${id}` })
   for (const { headers, body } of got) {
     expect(body).not.toContain('somebody')
     const stamp = String(headers['webhook-timestamp'])
