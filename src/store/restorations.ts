@@ -34,12 +34,17 @@ export function restorationStore(executor: Executor): RestorationStore {
     },
     async unconfirmed(restoration) {
       const { rows } = await sql<{ resource: ResourceName }>`
-        WITH r AS (SELECT sessions, grants FROM restoration WHERE number = ${restoration})
+        WITH r AS (SELECT sessions, grants, restored_at FROM restoration WHERE number = ${restoration})
         SELECT g.resource FROM access_grant g, r WHERE g.number <= r.grants AND g.state <> 'ended'
         UNION
         SELECT s.resource FROM session s, r WHERE s.number <= r.sessions
           AND (s.state = 'open' OR (s.gone_at IS NULL AND s.backend_pid IS NOT NULL
             AND s.why IN ('cut', 'expired', 'gateway_died', 'failed')))
+        UNION
+        -- Roles that were made after the backup have no grant here: only a look at the target tells.
+        SELECT d.name FROM r, document d LEFT JOIN inventory i ON i.resource = d.name
+        WHERE d.kind = 'Resource' AND d.until IS NULL AND d.body ->> 'access' = 'ephemeral'
+          AND coalesce(i.done_at, 0) < r.restored_at
         ORDER BY resource`.execute(executor)
       return rows.map(({ resource }) => resource)
     },

@@ -82,7 +82,7 @@ test('an older database is not signed for and nothing runs on it; said to be mea
   } finally {
     await right.stop()
   }
-})
+}, 120_000)
 
 test('what is to be restored is said in one way', async () => {
   expect(await admin('restore')).toMatchObject({

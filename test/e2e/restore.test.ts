@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { installationTag } from '../../src/app/roles/plan-role.ts'
 import type { Running } from '../../src/boot.ts'
 import { createClient } from '../../src/contract/client.ts'
 import type { Client } from '../../src/contract/client.ts'
+import type { GrantId } from '../../src/domain/ids.ts'
+import { grantRole, roleTag } from '../../src/domain/profile/role-names.ts'
+import { openStore } from '../../src/store/open-store.ts'
 import { hp } from '../cli/hp-process.ts'
 import { bootOn, readiness } from '../support/boot-on.ts'
 import { testServer } from '../support/database.ts'
@@ -44,6 +48,10 @@ beforeAll(async () => {
       'name: shop-db',
       'name: slow-db',
     ),
+    shopDb(
+      `postgres://${user}@127.0.0.1:${slow.target.port}/${database}?sslmode=disable`,
+      'access: ephemeral\n',
+    ).replace('name: shop-db', 'name: role-db'),
   )
 })
 afterAll(async () => {
@@ -75,7 +83,10 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
   const made = await admin(world.store.url, world.dataDir, 'backup', file)
   expect(made).toMatchObject({ exit: 0, err: expect.stringContaining('keyring') })
   expect(made.out).toMatch(/^Backed up \d+ rows of \d+ tables into .*one\.backup \(\d+ kB\)\.\n$/)
-  // After the backup: it is denied. It must not wait for anybody again.
+  // After the backup: a grant that it knows nothing of has a role of its own on a target.
+  const role = await madeLater(world.store.url)
+  await slow.query(`CREATE ROLE ${role.name} LOGIN; COMMENT ON ROLE ${role.name} IS '${role.comment}'`)
+  // And what waits is denied. It must not wait for anybody again.
   await world.deny('not today')
   const [{ since } = { since: 0 }] = await world.store.query<{ since: number }>(
     "SELECT count(*)::int AS since FROM record WHERE kind = 'store.backed_up'",
@@ -146,6 +157,9 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
     message: expect.stringMatching(/^slow-db is closed: .*this target has not confirmed yet/),
   })
 
+  await expect.poll(() => connects(running, text, 'role-db'), { timeout: 40_000, interval: 200 }).toBe(true)
+  expect(await slow.query(`SELECT FROM pg_roles WHERE rolname = '${role.name}'`)).toEqual([])
+
   line.lead({ host: '127.0.0.1', port: slow.target.port })
   await expect
     .poll(async () => (await connects(running, text, 'slow-db')) || undefined, { timeout: 40_000, interval: 200 })
@@ -176,7 +190,19 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
   }
   await onShop.end().catch(() => undefined)
   await onSlow.end().catch(() => undefined)
-})
+}, 120_000)
+
+/** What a grant of this installation would have on its target. */
+async function madeLater(url: string): Promise<{ readonly name: string; readonly comment: string }> {
+  const opened = await openStore(url, () => undefined)
+  try {
+    const tag = await installationTag(opened.store)
+    const grant = 'G-900' as GrantId
+    return { name: grantRole(tag, grant), comment: roleTag(tag, grant) }
+  } finally {
+    await opened.close()
+  }
+}
 
 /** A client of the first installation. It may be cut. */
 async function connected(database = 'shop-db'): Promise<pg.Client> {

@@ -23,8 +23,8 @@ export interface RestorationStore {
   /** Those that are not dealt with to their end, the newest first. */
   unsettled(): Promise<readonly Restoration[]>
   /**
-   * Resources whose target has not confirmed yet that access from before is gone: a grant that has not ended, or a
-   * session whose backend nobody has seen gone.
+   * Resources whose target has not confirmed yet that access from before is gone: a grant that has not ended, a session
+   * whose backend nobody has seen gone, or roles of single grants that nobody has looked for.
    */
   unconfirmed(restoration: number): Promise<readonly ResourceName[]>
   /** Revokes every live token of these kinds; how many there were. */

@@ -252,9 +252,11 @@ async function loadTable(client: pg.Client, { table, columns, rows }: TableRows)
   }
 }
 
-/** What belongs to the server that the store stands on, and not to the store. */
+/** What is true of the server that the store stands on, or of the moment, and not of the store. */
 async function makeItThisServers(client: pg.Client): Promise<void> {
   await client.query('UPDATE clock SET timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8)')
+  // What targets had at the time of the backup: looked at anew, and at once.
+  await client.query('DELETE FROM inventory')
 }
 
 async function writeDown(
