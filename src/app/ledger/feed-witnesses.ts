@@ -43,6 +43,7 @@ export function feedWitnesses(deps: FeedDeps): WitnessFeed {
   /** What a witness last said it had seen: it may have signed for another replica, or have lost its answer on the way. */
   const saw = new Map<string, number>()
   const failing = new Set<string>()
+  const told = new Set<string>()
   const busy = new Map<string, Promise<void>>()
 
   const show = async (witness: Witness, newest: StoredCheckpoint, signed: number): Promise<void> => {
@@ -67,8 +68,30 @@ export function feedWitnesses(deps: FeedDeps): WitnessFeed {
     saw.set(key.name, newest.size)
   }
 
+  const late: WitnessFeed['late'] = async () => {
+    const [newest, cosigned] = await Promise.all([store.newestCheckpoint(), store.newestCosignatures()])
+    const behind = witnesses.flatMap(({ key: { name } }) => {
+      const last = cosigned.find(({ witness }) => witness === name)
+      const ms = last?.size === newest?.size ? 0 : clock.now() - Math.max(last?.at ?? 0, begun)
+      return ms > (deps.lateMs ?? LATE_MS) ? [{ name, ms }] : []
+    })
+    return { names: behind.map(({ name }) => name), ms: Math.max(0, ...behind.map(({ ms }) => ms)) }
+  }
+  /** Once a time that it is late. */
+  const alarm = async (): Promise<void> => {
+    const { names, ms } = await late()
+    for (const name of told) if (!names.includes(name)) told.delete(name)
+    for (const name of names.filter((one) => !told.has(one))) {
+      told.add(name)
+      deps.say(
+        `the witness ${name} has signed nothing of the ledger for ${Math.round(ms / 1_000)} s: somebody should look`,
+      )
+    }
+  }
+
   const step = async (): Promise<void> => {
     if (witnesses.length === 0 || !deps.isMine()) return
+    await alarm()
     const newest = await store.newestCheckpoint()
     if (newest === undefined) return
     const signed = new Map((await store.newestCosignatures()).map(({ witness, size }) => [witness, size]))
@@ -91,15 +114,7 @@ export function feedWitnesses(deps: FeedDeps): WitnessFeed {
   const loop = every(deps, deps.everyMs ?? EVERY_MS, 'showing the ledger to witnesses', step)
 
   return {
-    async late() {
-      const [newest, cosigned] = await Promise.all([store.newestCheckpoint(), store.newestCosignatures()])
-      const behind = witnesses.flatMap(({ key: { name } }) => {
-        const last = cosigned.find(({ witness }) => witness === name)
-        const ms = last?.size === newest?.size ? 0 : clock.now() - Math.max(last?.at ?? 0, begun)
-        return ms > (deps.lateMs ?? LATE_MS) ? [{ name, ms }] : []
-      })
-      return { names: behind.map(({ name }) => name), ms: Math.max(0, ...behind.map(({ ms }) => ms)) }
-    },
+    late,
     async stop() {
       await loop.stop()
       await Promise.all(busy.values())
