@@ -203,6 +203,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
         pendingRequests: (await store.requests.openCounts()).reduce((sum, { pending }) => sum + pending, 0),
         openSessions: gateway?.counts().connections ?? 0,
         overdueGrants: reconciler?.status().overdue.length ?? 0,
+        leftovers: (await store.roles.leftovers()).filter(({ ignored }) => ignored === undefined).length,
         lostStatements: gateway?.counts().lost ?? 0,
         ...(await ledgerGauges(store.ledger, ledger, clock.now())),
       }),

@@ -6,6 +6,8 @@ export interface Gauges {
   readonly openSessions: number
   /** Grants whose end the target has not confirmed in time. */
   readonly overdueGrants: number
+  /** Roles on targets that no grant stands for, and nobody has said why. */
+  readonly leftovers: number
   /** Lines of the statement record that were dropped since the start, because the store was away. */
   readonly lostStatements: number
   /** Of the newest checkpoint of the ledger. */
@@ -62,6 +64,11 @@ export function createMetrics(
     overdueGrants: new Gauge({
       name: 'holdpoint_overdue_grants',
       help: 'Grants that should have ended and are not confirmed gone from their target',
+      registers,
+    }),
+    leftovers: new Gauge({
+      name: 'holdpoint_leftovers',
+      help: 'Roles on targets that no grant stands for and that nobody ignores: hp leftovers',
       registers,
     }),
     lostStatements: new Gauge({

@@ -459,6 +459,7 @@ describe('probes', () => {
           pendingRequests: 2,
           openSessions: 3,
           overdueGrants: 0,
+          leftovers: 0,
           lostStatements: 0,
           ledgerSize: 9,
           ledgerUnsigned: 0,
