@@ -72,6 +72,37 @@ describe('the protocol, message by message', () => {
     expect(await count()).toBe(20)
   })
 
+  it('47: READ ONLY is no boundary: what stands behind its end in the same text is held, and nothing of it runs', async () => {
+    hold('delete')
+    expect(await ask('BEGIN READ ONLY')).toBe('C(BEGIN) Z(T)')
+    const next = world.app.nextHold()
+    client.send(encodeQuery('commit; delete from carts'))
+    const held = await next
+    expect(held.input.subject).toMatchObject({ actions: [{ verb: 'connect' }, { verb: 'delete' }] })
+    held.decide({ kind: 'denied', by: 'mia' as PrincipalId, words: 'no' })
+    expect(brief(await client.until('Z'))).toBe('E(42501) Z(E)')
+    expect(await ask('ROLLBACK')).toBe('C(ROLLBACK) Z(I)')
+    expect(await count()).toBe(20)
+  })
+
+  it('61c: what a function of the target is in is not even planned before it is agreed to', async () => {
+    await db.query(`CREATE FUNCTION spy() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+      PERFORM pg_advisory_lock(4713); PERFORM pg_sleep(3600); RETURN 1; END $$`)
+    world.app.rule = ({ verb }) => (verb === 'delete' ? 'hold' : 'allow')
+    const estimates: unknown[] = []
+    for (const where of ['id = 1', 'id = spy()', 'spy() = id AND id < 5']) {
+      const next = world.app.nextHold()
+      client.send(encodeQuery(`DELETE FROM carts WHERE ${where}`))
+      const held = await next
+      const { subject } = held.input
+      estimates.push(subject.kind === 'statement' && subject.actions.some(({ facts }) => facts.estimate !== undefined))
+      held.decide({ kind: 'denied', by: 'mia' as PrincipalId, words: 'no' })
+      expect(brief(await client.until('Z'))).toBe('E(42501) Z(I)')
+    }
+    expect(estimates).toEqual([true, false, false])
+    expect(await db.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4713")).toEqual([])
+  })
+
   it('61a: a denial inside a transaction fails it, so that COMMIT commits nothing', async () => {
     deny('delete')
     expect(await ask('BEGIN')).toBe('C(BEGIN) Z(T)')
