@@ -4,6 +4,8 @@ import { heirRole, standingRole } from '../../src/domain/profile/role-names.ts'
 import { targetServers } from '../support/database.ts'
 import { ephemeralTarget, hasPsql } from '../support/ephemeral-target.ts'
 import type { EphemeralTarget } from '../support/ephemeral-target.ts'
+import { brief, rawClient } from '../support/raw-client.ts'
+import { encodeBind, encodeExecute, encodeParse, encodeQuery, SYNC } from '../../src/wire/postgres/frontend.ts'
 import { installation, RULES, withClient } from '../support/installation.ts'
 import type { Installation } from '../support/installation.ts'
 
@@ -135,6 +137,49 @@ ${more}`
     expect(await carts()).toBe(20)
   })
 
+  it('is the role between Bind and its Execute, and nothing else in the pipeline is', async () => {
+    const who = 'SELECT current_user'
+    const standing = standingRole(shop.resource)
+    const raw = await rawClient(connection)
+    const answered = async () => brief(await raw.until('Z'))
+    const rows = limited('rows', 1)
+    try {
+      // Bound, described, and never executed.
+      raw.send(encodeParse('', 'DELETE FROM carts WHERE id = 1'), encodeBind('', ''), SYNC)
+      await world.approve()
+      expect(await answered()).toBe('1 2 Z(I)')
+      raw.send(encodeParse('', who), encodeBind('', ''), encodeExecute(''), SYNC)
+      expect(await answered()).toBe(`1 2 D(${standing}) C(SELECT 1) Z(I)`)
+
+      // Rows in parts, with a statement of the session's own between them.
+      raw.send(encodeQuery('BEGIN'))
+      expect(await answered()).toBe('C(BEGIN) Z(T)')
+      raw.send(
+        encodeParse('', 'UPDATE carts SET note = current_user WHERE id < 4 RETURNING note'),
+        encodeBind('rows', ''),
+      )
+      raw.send(rows, encodeParse('', who), encodeBind('', ''), encodeExecute(''), rows, SYNC)
+      await world.approve()
+      const [first, second, third] = (await answered()).match(/D\([^)]*\)/g) ?? []
+      expect([first, third]).toEqual([expect.stringMatching(/^D\(hp_g_/), first])
+      expect(second).toBe(`D(${standing})`)
+      raw.send(encodeQuery(who))
+      expect(await answered()).toBe(`T D(${standing}) C(SELECT 1) Z(T)`)
+
+      // Behind a failure in the pipeline the target skips, and the role goes with the transaction.
+      raw.send(encodeQuery('ROLLBACK'))
+      await answered()
+      raw.send(encodeParse('', 'DELETE FROM carts WHERE id / 0 = 1'), encodeBind('', ''), encodeExecute(''))
+      raw.send(encodeParse('', who), encodeBind('', ''), encodeExecute(''), SYNC, encodeQuery(who))
+      await world.approve()
+      expect(await answered()).toBe('1 2 E(22012) Z(I)')
+      expect(await answered()).toBe(`T D(${standing}) C(SELECT 1) Z(I)`)
+    } finally {
+      raw.close()
+    }
+    expect(await carts()).toBe(20)
+  })
+
   it('copies in as the role, and is itself again behind the rows', async () => {
     await withClient(connection, async (client) => {
       const text = 'COPY carts FROM STDIN'
@@ -225,6 +270,13 @@ ${more}`
     }
   })
 })
+
+/** An Execute that takes so many rows. */
+function limited(portal: string, rows: number): Buffer {
+  const frame = Buffer.from(encodeExecute(portal))
+  frame.writeInt32BE(rows, frame.length - 4)
+  return frame
+}
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let left = 150; !(await condition()); left--) {
