@@ -20,6 +20,7 @@ export const KEYS: readonly string[] = [
   ...RULE_COUNTS.map((n) => `decide.${n}.p50_us`),
   'ledger.appends_per_s',
   'ledger.vs_no_ledger',
+  'ledger.verify_1m_s',
   'release.approve_to_forward.p99_ms',
   'lapse.expiry_to_cut.p99_ms',
   'removal.revoke_to_gone.p99_ms',

@@ -4,6 +4,7 @@ import { measureDecide } from './decide.ts'
 import { KEYS, RULE_COUNTS } from './figures.ts'
 import type { Figures } from './figures.ts'
 import { measureGateway } from './gateway.ts'
+import { measureVerify } from './ledger-verify.ts'
 import { measureLedger } from './ledger.ts'
 import { measureIdle } from './memory.ts'
 import { measureTakeover } from './takeover.ts'
@@ -60,6 +61,7 @@ await part(APPENDS.find(wants) ?? APPENDS[0], async () => {
   figures.set('ledger.appends_per_s', perSecond).set('ledger.vs_no_ledger', share)
   say(`ledger.vs_no_ledger: ${alone}/s without one`)
 })
+await part('ledger.verify_1m_s', () => void figures.set('ledger.verify_1m_s', measureVerify()))
 await part('takeover.after_kill_ms', async () => {
   figures.set('takeover.after_kill_ms', await measureTakeover(Number(values.rounds)))
 })

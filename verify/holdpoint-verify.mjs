@@ -828,6 +828,8 @@ export function describe(report) {
 const USAGE = `usage: node holdpoint-verify.mjs DIR [--key VKEY]... [--witness VKEY]... [--checkpoint FILE]... [--at TIME] [--json]`
 
 async function main(args) {
+  // A reader that went away (`| head`) ends it quietly.
+  process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 2))
   const options = { keys: [], witnesses: [], known: [] }
   let [dir, json] = [undefined, false]
   for (let i = 0; i < args.length; i++) {
