@@ -809,18 +809,18 @@ export const folder = (dir) => ({
 
 /** What was verified, for people. */
 export function describe(report) {
-  const n = (count) => count.toLocaleString('en')
+  const n = (count, word) => `${count.toLocaleString('en')}${word ? ` ${word}${count === 1 ? '' : 's'}` : ''}`
   const { grants } = report
   return [
     `${report.origin}: ${n(report.size)} entries, root ${report.root}`,
     ...report.signedBy.map((key) => `  signed by    ${key}`),
     ...report.cosignedBy.map(
       ({ witness, at, size }) =>
-        `  cosigned by  ${witness} at ${time(at)}${size < report.size ? `, up to entry ${n(size - 1)}: ${n(report.size - size)} later ones are not seen by it yet` : ''}`,
+        `  cosigned by  ${witness} at ${time(at)}${size < report.size ? `, up to entry ${n(size - 1)}: ${n(report.size - size)} later not seen by it yet` : ''}`,
     ),
-    `  tree         ${n(report.tiles)} tiles, ${n(report.checkpoints)} checkpoints: each the beginning of the next`,
+    `  tree         ${n(report.tiles, 'tile')}, ${n(report.checkpoints, 'checkpoint')}, each the beginning of the next`,
     `  bodies       ${report.bodies + report.erased === 0 ? 'not in this copy' : `${n(report.bodies)} are what was recorded, ${n(report.erased)} erased`}`,
-    `  history      ${n(report.requests)} requests, ${n(report.approvals)} approved, none by who asked; ${n(report.executions)} ran, each after its approval`,
+    `  history      ${n(report.requests, 'request')}, ${n(report.approvals)} approved, none by who asked; ${n(report.executions)} ran, each once and after its approval`,
     `  grants       ${n(grants.ended)} ended${grants.live > 0 ? `, ${n(grants.live)} within their time` : ''} (as of ${time(report.asOf)})`,
   ].join('\n')
 }
@@ -834,8 +834,8 @@ async function main(args) {
   let [dir, json] = [undefined, false]
   for (let i = 0; i < args.length; i++) {
     const value = () => args[++i] ?? fail(`${args[i - 1]} needs a value`)
-    if (args[i] === '--key') options.keys.push(value())
-    else if (args[i] === '--witness') options.witnesses.push(value())
+    if (args[i] === '--key') options.keys.push(...value().trim().split(/\s+/))
+    else if (args[i] === '--witness') options.witnesses.push(...value().trim().split(/\s+/))
     else if (args[i] === '--checkpoint') options.known.push(await readFile(value(), 'utf8'))
     else if (args[i] === '--at') options.now = Date.parse(value())
     else if (args[i] === '--json') json = true

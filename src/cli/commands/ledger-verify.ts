@@ -25,8 +25,8 @@ interface Input {
  * time, the log must go on from it.
  */
 export async function run(cli: Cli, input: Input): Promise<number> {
-  const keys = (input.key ?? []).map((text) => keyOf(text, '--key', 1))
-  const witnesses = (input.witness ?? []).map((text) => keyOf(text, '--witness', 4))
+  const keys = split(input.key).map((text) => keyOf(text, '--key', 1))
+  const witnesses = split(input.witness).map((text) => keyOf(text, '--witness', 4))
   const given = (input.checkpoint ?? []).map((file) => noteIn(path.resolve(cli.terminal.cwd, file)))
   const live = input.dir === undefined ? await cli.server() : undefined
   const kept = live && keptCheckpoint(cli.terminal.env, live.origin)
@@ -76,6 +76,9 @@ function wrong(cli: Cli, { what, message, index, path, size }: Wrong, kept: stri
   }
   return EXIT.failed
 }
+
+/** `"$(hp ledger keys)"` is several while a key is rotated. */
+const split = (texts: readonly string[] = []): readonly string[] => texts.flatMap((text) => text.trim().split(/\s+/))
 
 function keyOf(text: string, option: string, algorithm: 1 | 4): string {
   if (parseVerifierKey(text)?.algorithm !== algorithm)

@@ -16,7 +16,7 @@ interface Input {
 
 /** Watches logs from outside: cosigns what goes on from what it saw before, and nothing else. Runs until it is stopped. */
 export async function run(cli: Cli, input: Input): Promise<void> {
-  const keys = (input.log ?? []).map(logKey)
+  const keys = (input.log ?? []).flatMap((text) => text.trim().split(/\s+/)).map(logKey)
   const [, host, port] = /^(?:\[?([^\]]*?)\]?:)?([0-9]{1,5})$/.exec(input.listen) ?? []
   if (port === undefined || Number(port) > 65_535) throw usage('--listen: give HOST:PORT')
   const memory = openWitnessMemory(path.resolve(cli.terminal.cwd, input.dir), input.name)
