@@ -5,9 +5,10 @@ import { PgError } from '../cli/pg-connection.ts'
 import { readPolicyFiles } from '../demo/demo-files.ts'
 import { until } from '../store/embedded/process.ts'
 import { REFUSALS } from '../app/refusals.ts'
+import { check, equal, succeeded } from './checks.ts'
 import { lastLines } from './child.ts'
 import type { Child } from './child.ts'
-import type { Done, World } from './world.ts'
+import type { World } from './world.ts'
 
 /** One promise of Holdpoint. `keep` plays it and throws, saying what was not so, when it is broken. */
 export interface Promised {
@@ -176,15 +177,6 @@ export const promises = (story: Story): readonly Promised[] => [
     },
   },
 ]
-
-function check(what: string, so: boolean, saw: string): void {
-  if (!so) throw new Error(`not so: ${what}. Seen: ${lastLines(saw)}`)
-}
-function equal<T>(what: string, seen: T, expected: T, more = ''): void {
-  if (seen !== expected)
-    throw new Error(`${what}: ${String(expected)} expected, ${String(seen)} seen. ${lastLines(more)}`)
-}
-const succeeded = (done: Done): void => equal('the exit code of hp', done.code, 0, done.err)
 
 const Request = z.object({ request: z.object({ id: z.string(), state: z.string() }) })
 const parse = (text: string): z.output<typeof Request>['request'] => Request.parse(JSON.parse(text)).request

@@ -2,6 +2,7 @@ import { styleText } from 'node:util'
 import { killAll } from './child.ts'
 import { promises } from './promises.ts'
 import type { Promised } from './promises.ts'
+import { proofs } from './proof.ts'
 import { openWorld } from './world.ts'
 import type { World } from './world.ts'
 
@@ -33,6 +34,7 @@ export async function tour(options: { readonly json?: boolean | undefined }): Pr
   const all: readonly Promised[] = [
     { name: 'it starts with one command', keep: () => world.start() },
     ...promises({ id: '' }),
+    ...proofs,
   ]
   let passed = 0
   let failed = 0
