@@ -101,6 +101,14 @@ export async function forOperators(work: () => Promise<number>): Promise<number>
       throw new Stop(EXIT.failed, oneLine(message), undefined, { cause })
     if (code !== undefined && CANNOT_CONNECT.test(code))
       throw new Stop(EXIT.failed, `the store cannot be reached: ${oneLine(message)}`, undefined, { cause })
+    // insufficient_privilege
+    if (code === '42501')
+      throw new Stop(
+        EXIT.failed,
+        `the database refuses: ${oneLine(message)}`,
+        'The user of DATABASE_URL must own the database and its schema public. An empty database of its own will do.',
+        { cause },
+      )
     if (code === 'ENOSPC' || code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
       throw new Stop(EXIT.failed, oneLine(message), undefined, { cause })
     throw cause

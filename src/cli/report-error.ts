@@ -37,6 +37,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   target_unreachable: EXIT.pending,
   policy_unavailable: EXIT.pending,
   store_unavailable: EXIT.pending,
+  restoring: EXIT.pending,
 }
 
 export function tell(error: unknown): Told {

@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { testDatabase, testServer } from '../../../test/support/database.ts'
+import { targetServers, testDatabase, testServer } from '../../../test/support/database.ts'
 import type { TestDatabase } from '../../../test/support/database.ts'
 import type { Keyring } from '../keyring.ts'
 import { migrate, readMigrations } from '../migrate.ts'
@@ -142,6 +142,12 @@ test('what is put back is what was there, with its triggers and its numbers', as
   } finally {
     await opened.close()
   }
+})
+
+test.each(targetServers())('it is put back on PostgreSQL $version', async ({ url }) => {
+  await using target = disposable(await testServer(url))
+  await restore(target.url)
+  expect(await target.query('SELECT name FROM principal ORDER BY name')).toEqual([{ name: 'ana' }, { name: 'bot' }])
 })
 
 test('a backup is of one moment, while others go on writing', async () => {
