@@ -14,6 +14,7 @@ import { type Overdue, startReconciler } from './app/reconcile/start-reconciler.
 import type { Gate } from './app/restore/gate.ts'
 import { startSettling } from './app/restore/settle.ts'
 import { openTargetOf } from './app/gateway/open-target.ts'
+import type { JobBoard } from './app/ports/jobs.ts'
 import { version } from './cli/server.ts'
 import { type Address, type Config, readConfig, type ReplicaRole, type StartFlags } from './config.ts'
 import { openCore } from './core.ts'
@@ -159,6 +160,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
     // Were it not ready, nobody could revoke anything either.
     seen('ledger', ledger?.failure()),
     seen('witnesses', await lateWords(ledger)),
+    seen('jobs', await failedWords(opened.jobs)),
     seen('removals', overdueWords(reconciler?.status().overdue ?? [], clock.now())),
     seen('statement record', lostWords(gateway?.counts().lost ?? 0)),
   ]
@@ -204,6 +206,7 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
         openSessions: gateway?.counts().connections ?? 0,
         overdueGrants: reconciler?.status().overdue.length ?? 0,
         leftovers: (await store.roles.leftovers()).filter(({ ignored }) => ignored === undefined).length,
+        ...(await jobGauges(opened.jobs)),
         lostStatements: gateway?.counts().lost ?? 0,
         ...(await ledgerGauges(store.ledger, ledger, clock.now())),
       }),
@@ -340,6 +343,16 @@ function restoreChecks(gate: Gate): Readiness['checks'] {
 /** A check that never fails; what there is to say about it is shown. */
 const seen = (name: string, detail: string | undefined) =>
   detail === undefined ? { name, ok: true } : { name, ok: true, detail }
+async function jobGauges(jobs: JobBoard): Promise<{ readonly failedJobs: number; readonly lateJobs: number }> {
+  const { failed, late } = await jobs.counts()
+  return { failedJobs: failed, lateJobs: late }
+}
+/** A store that does not answer is said elsewhere. */
+async function failedWords(jobs: JobBoard): Promise<string | undefined> {
+  const { failed, late } = await jobs.counts().catch(() => ({ failed: 0, late: 0 }))
+  const words = [...(failed > 0 ? [`${failed} failed each time`] : []), ...(late > 0 ? [`${late} late`] : [])]
+  return words.length === 0 ? undefined : `${words.join(', ')}: hp jobs`
+}
 /** Whoever asks for readiness proves nothing, so no resource or grant is named. */
 function overdueWords(overdue: readonly Overdue[], now: number): string | undefined {
   const oldest = Math.min(...overdue.map(({ since }) => since))

@@ -8,6 +8,10 @@ export interface Gauges {
   readonly overdueGrants: number
   /** Roles on targets that no grant stands for, and nobody has said why. */
   readonly leftovers: number
+  /** Dead letters: what was to be done later, failed each time, and waits for somebody to look. */
+  readonly failedJobs: number
+  /** What should have been done a minute ago, and nobody has taken. */
+  readonly lateJobs: number
   /** Lines of the statement record that were dropped since the start, because the store was away. */
   readonly lostStatements: number
   /** Of the newest checkpoint of the ledger. */
@@ -69,6 +73,16 @@ export function createMetrics(
     leftovers: new Gauge({
       name: 'holdpoint_leftovers',
       help: 'Roles on targets that no grant stands for and that nobody ignores: hp leftovers',
+      registers,
+    }),
+    failedJobs: new Gauge({
+      name: 'holdpoint_failed_jobs',
+      help: 'Dead letters: deliveries and steps that failed each time: hp jobs --failed',
+      registers,
+    }),
+    lateJobs: new Gauge({
+      name: 'holdpoint_late_jobs',
+      help: 'Work that should have been done a minute ago and that nobody has taken',
       registers,
     }),
     lostStatements: new Gauge({

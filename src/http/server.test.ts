@@ -460,6 +460,8 @@ describe('probes', () => {
           openSessions: 3,
           overdueGrants: 0,
           leftovers: 0,
+          failedJobs: 0,
+          lateJobs: 0,
           lostStatements: 0,
           ledgerSize: 9,
           ledgerUnsigned: 0,

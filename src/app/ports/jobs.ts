@@ -65,5 +65,5 @@ export interface JobBoard {
   /** One more attempt at a failed job, now. False when it is not failed (any more). */
   retry(id: string): Promise<boolean>
   /** How many are failed, and how many should have been done a while ago. */
-  counts(now: Instant): Promise<{ readonly failed: number; readonly late: number }>
+  counts(): Promise<{ readonly failed: number; readonly late: number }>
 }

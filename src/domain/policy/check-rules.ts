@@ -5,7 +5,7 @@ import { ofKind, type Document, type DocumentOf } from './documents.ts'
 import { compileExpression } from './expression.ts'
 import { changesRows } from './row-cap.ts'
 import { readEscalation, readSource, type ReviewSource } from './rule.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
 import { formatDuration, parseDuration } from '../time.ts'
 import type { Millis } from '../time.ts'
 import type { ResourceBody, RuleBody } from './schema.ts'
@@ -36,7 +36,9 @@ export function checkRules(
     rules: new Map(ofKind(documents, 'Rule').map(({ name, body }) => [name, body])),
     accounts: people === undefined ? undefined : new Map(people.map((person) => [person.id as string, person])),
   }
-  const settings = readSettings(ofKind(documents, 'Settings')[0]?.body)
+  const [own] = ofKind(documents, 'Settings')
+  const settings = readSettings(own?.body)
+  if (own !== undefined) checkUsualEscalation(own, settings, known, report)
   for (const rule of ofKind(documents, 'Rule')) {
     checkNamesIn(rule, known, report)
     checkReach(rule, known, report)
@@ -155,6 +157,21 @@ function checkReviews(rule: Rule, known: Known, report: Report): void {
       `Rule ${rule.name} lets a sponsor alone approve what their agent does on restricted resources.`,
       rule,
     )
+  }
+}
+
+/** The same of the settings, for holds that do not say. A hold with a shorter time of its own is its own matter. */
+function checkUsualEscalation(own: Document, { timeout, escalate }: Settings, known: Known, report: Report): void {
+  for (const { after, source } of escalate) {
+    if (after >= timeout)
+      report(
+        'error',
+        'never_in_time',
+        `Settings escalate after ${formatDuration(after)}, and requests end after ${formatDuration(timeout)}.`,
+        own,
+      )
+    if (source.kind === 'team' && !known.teams.has(source.team))
+      report('error', 'unknown_team', `Settings escalate to team ${source.team}, and there is no such team.`, own)
   }
 }
 
