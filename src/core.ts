@@ -6,6 +6,7 @@ import type { TargetRoles } from './app/ports/target-roles.ts'
 import type { Timer } from './app/ports/timer.ts'
 import { keepPolicy, type PolicyKeeper } from './app/documents/keeper.ts'
 import type { Sealer } from './app/ports/secrets.ts'
+import { failing, failingStore } from './failpoint.ts'
 import { keepGate, type Gate } from './app/restore/gate.ts'
 import { createClassifier } from './classify/postgres/classifier.ts'
 import type { Classifier } from './classify/postgres/shape.ts'
@@ -42,14 +43,16 @@ export async function openCore(
   log: Logger,
 ): Promise<Core> {
   const says = (area: string) => (message: string) => log.info({ area }, message)
-  const opened = await openStore(options.databaseUrl, says('store'), options.connections)
-  parts.defer(() => opened.close())
+  const open = await openStore(options.databaseUrl, says('store'), options.connections)
+  parts.defer(() => open.close())
+  const opened = { ...open, store: failingStore(open.store), vital: failingStore(open.vital) }
   const { store, vital, wake } = opened
   const timer = { after }
   const onFault = (what: string, err: unknown): void => log.error({ err }, `failed: ${what}`)
   const tell = (subjects: Iterable<string>): void => wake.tell(subjects)
-  const ledger = createLedger({ store: vital.ledger, wake, tell, timer, onFault })
-  parts.defer(() => ledger.close())
+  const openLedger = createLedger({ store: vital.ledger, wake, tell, timer, onFault })
+  parts.defer(() => openLedger.close())
+  const ledger = failing<Ledger>('ledger', openLedger, ['covered', 'coveredAbout'])
   const gate = await keepGate({ store: vital, timer, onFault })
   parts.defer(() => gate.stop())
   const sealer = await openKeyring(options.dataDir, process.env, store.secrets)
@@ -57,10 +60,12 @@ export async function openCore(
   parts.defer(() => keeper.stop())
   const classifier = await createClassifier()
   parts.defer(() => classifier.close())
-  const control = createTargetControl()
-  parts.defer(() => control.close())
-  const roles = createTargetRoles()
-  parts.defer(() => roles.close())
+  const openControl = createTargetControl()
+  parts.defer(() => openControl.close())
+  const control = failing('target', openControl, ['terminate', 'isGone'])
+  const openRoles = createTargetRoles()
+  parts.defer(() => openRoles.close())
+  const roles = failing<TargetRoles>('roles', openRoles, ['make', 'open', 'shut', 'remove'])
   const catalogue = await createCatalogueSource()
   parts.defer(() => catalogue.close())
   return {

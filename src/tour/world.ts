@@ -48,10 +48,10 @@ export interface World extends AsyncDisposable {
 }
 
 /** Disposing of it ends every process of it and removes its folder, however far it came. */
-export async function openWorld(): Promise<World> {
+export async function openWorld(more: NodeJS.ProcessEnv = {}): Promise<World> {
   const folder = await mkdtemp(path.join(tmpdir(), 'holdpoint-tour-'))
   const data = path.join(folder, 'data')
-  const env = environment(folder)
+  const env = { ...environment(folder), ...more }
   const [api, gateway] = [await freePort(), await freePort()]
   let server: Child | undefined
 

@@ -6,10 +6,24 @@ import { createGatewayApp } from '../app/gateway/create-gateway-app.ts'
 import { gatewayVerifiers } from '../app/people/gateway-verifiers.ts'
 import { startHeartbeat } from '../app/reconcile/heartbeat.ts'
 import { createReplica } from '../app/reconcile/replica.ts'
+import type { GatewayApp } from '../app/ports/gateway.ts'
 import type { Core } from '../core.ts'
 import { demoSocketFolders } from '../demo/target.ts'
+import { failing } from '../failpoint.ts'
 import { type GatewayOptions, startPostgresGateway } from '../gateway/postgres/listen.ts'
 import type { Counts } from './messages.ts'
+
+/** Where the way of an action could end between two of its steps. */
+const POINTS = [
+  'openSession',
+  'attachBackend',
+  'hold',
+  'outcome',
+  'start',
+  'confirm',
+  'finish',
+  'closeSession',
+] as const
 
 /** The gateways of one process. */
 export interface Carrying {
@@ -56,7 +70,15 @@ export async function carrySessions(core: Core, options: CarryOptions): Promise<
   const heartbeat = await startHeartbeat({ ...core, replica, cuts: app.cuts })
   parts.defer(() => heartbeat.stop())
   const ownSocketFolders = () => demoSocketFolders(options.dataDir)
-  const gateway = await startPostgresGateway({ app, classifier, catalogue, control, ownSocketFolders, ...options })
+  const failingApp = failing<GatewayApp>('gateway', app, POINTS)
+  const gateway = await startPostgresGateway({
+    app: failingApp,
+    classifier,
+    catalogue,
+    control,
+    ownSocketFolders,
+    ...options,
+  })
   parts.defer(() => gateway.close())
   const all = parts.move()
   let closed: Promise<void> | undefined
