@@ -27,6 +27,7 @@ export const backup = (cli: Cli, input: BackupInput): Promise<number> =>
   forOperators(async () => {
     const config = whereIs(cli, input)
     const file = path.resolve(cli.terminal.cwd, input.file)
+    if (!existsSync(path.dirname(file))) throw new BackupError(`${path.dirname(file)}: there is no such folder`)
     // Looked at before the work; made sure of behind it.
     if (existsSync(file)) throw new BackupError(`${file} is there already. Backups are never written over one another.`)
     await using parts = new AsyncDisposableStack()

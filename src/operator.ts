@@ -95,11 +95,11 @@ export async function forOperators(work: () => Promise<number>): Promise<number>
   try {
     return await work()
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
+    const { code, message, syscall } = cause as NodeJS.ErrnoException
     if (cause instanceof ConfigError) throw new Stop(EXIT.usage, message, undefined, { cause })
     if (FOR_PEOPLE.some((kind) => cause instanceof kind))
       throw new Stop(EXIT.failed, oneLine(message), undefined, { cause })
-    if (code !== undefined && CANNOT_CONNECT.test(code))
+    if (code !== undefined && syscall !== 'open' && CANNOT_CONNECT.test(code))
       throw new Stop(EXIT.failed, `the store cannot be reached: ${oneLine(message)}`, undefined, { cause })
     // insufficient_privilege
     if (code === '42501')
@@ -109,7 +109,7 @@ export async function forOperators(work: () => Promise<number>): Promise<number>
         'The user of DATABASE_URL must own the database and its schema public. An empty database of its own will do.',
         { cause },
       )
-    if (code === 'ENOSPC' || code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
+    if (syscall === 'open' || code === 'ENOSPC' || code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
       throw new Stop(EXIT.failed, oneLine(message), undefined, { cause })
     throw cause
   }

@@ -6,7 +6,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FolderInUse } from './lock.ts'
 import { processesIn, until } from './process.ts'
-import { startEmbedded } from './start-embedded.ts'
+import { runningUrl, startEmbedded } from './start-embedded.ts'
 
 let dataDir = ''
 beforeEach(() => {
@@ -97,6 +97,8 @@ test('a second start on the same folder is refused, in this process and from ano
       /^Another Holdpoint \(process \d+\) uses the data folder .*--data DIR/,
     )
     expect(await query(other.url, 'SELECT 1 AS n')).toEqual([{ n: 1 }])
+    // Who may read the folder reaches it all the same, as a backup does.
+    expect(await query(runningUrl(dataDir) ?? '', 'SELECT 1 AS n')).toEqual([{ n: 1 }])
   } finally {
     await other.kill()
   }
