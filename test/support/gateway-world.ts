@@ -4,6 +4,7 @@ import type {
   CutOrder,
   GatewayApp,
   HoldInput,
+  HoldNews,
   HoldOutcome,
   SignInRefusal,
   Started,
@@ -112,6 +113,8 @@ export class FakeGatewayApp implements GatewayApp {
     grant: 'G-1' as GrantId,
     expiresAt: instant(Date.now() + 900_000),
   })
+  /** Tells the client that waits, once it does. */
+  tellNews: ((news: HoldNews) => void) | undefined
   /** What the gateway logged as a fault. */
   readonly faults: { readonly about: object; readonly message: string }[] = []
   sessionExpiresInMs: number | undefined
@@ -244,7 +247,8 @@ export class FakeGatewayApp implements GatewayApp {
   nextHold(): Promise<Held> {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
-  outcome(request: RequestId) {
+  outcome(request: RequestId, _: AbortSignal, news?: (news: HoldNews) => void) {
+    this.tellNews = (told) => news?.(told)
     return this.#outcomes.get(request) ?? Promise.reject(new Error('no such request'))
   }
   async withdraw(request: RequestId, why: string) {

@@ -98,6 +98,22 @@ describe.skipIf(!hasPsql).each(targetServers())('psql through the gateway to Pos
     ])
   })
 
+  it('says who is asked besides, while it waits', async () => {
+    const next = world.app.nextHold()
+    const client = psql('\\set VERBOSITY terse\nDELETE FROM carts WHERE age_days > 90;\n')
+    const held = await next
+    await expect.poll(() => world.app.tellNews).toBeDefined()
+    world.app.tellNews?.({ kind: 'escalated', to: ['dev' as PrincipalId] })
+    world.app.tellNews?.({ kind: 'handed_on', to: ['lee' as PrincipalId] })
+    await expect.poll(() => client.printed()).toContain('handed on')
+    held.decide({ kind: 'expired' })
+    expect((await client.over()).split('\n').slice(1, 4)).toEqual([
+      'NOTICE:  HP-142 escalated to Dev',
+      'NOTICE:  HP-142 handed on to lee',
+      'ERROR:  HP-142 expired: nobody decided in time; nothing reached the database',
+    ])
+  })
+
   it("prints a denial in the reviewer's words, and nothing ran", async () => {
     const next = world.app.nextHold()
     const client = psql('\\set VERBOSITY verbose\nDELETE FROM carts;\nSELECT 1;\n')
