@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { RestorationStore } from '../app/ports/restorations.ts'
-import type { ResourceName } from '../domain/ids.ts'
+import type { PrincipalId, ResourceName } from '../domain/ids.ts'
 import { instant } from '../domain/time.ts'
 import type { Instant } from '../domain/time.ts'
 import type { Executor } from './database.ts'
@@ -47,6 +47,12 @@ export function restorationStore(executor: Executor): RestorationStore {
           AND coalesce(i.done_at, 0) < r.restored_at
         ORDER BY resource`.execute(executor)
       return rows.map(({ resource }) => resource)
+    },
+    async delegating() {
+      const { rows } = await sql<{
+        person: PrincipalId
+      }>`SELECT person FROM delegation WHERE ended_at IS NULL ORDER BY person`.execute(executor)
+      return rows.map(({ person }) => person)
     },
     async revokeTokens(kinds, now) {
       const { rows } = await sql`UPDATE token SET revoked_at = ${now}

@@ -76,6 +76,8 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
   const waiting = await world.as('ana').call('requestWindow', {
     body: { resource: 'shop-db', verbs: ['delete'], for: '30m' },
   })
+  const until = new Date(Date.now() + 86_400_000).toISOString()
+  await world.as('mia').call('delegate', { body: { to: 'dev', until } })
   const pids = [await pidOf(onShop), await pidOf(onSlow)] as const
   expect(await alive()).toEqual([true, true])
 
@@ -142,6 +144,7 @@ test('whatever the backup believes live is ended, and seen gone, before anybody 
   const mia = await signedIn(anyone, running, 'mia')
   expect((await ana.call('getRequest', { params: { id: waiting.id } })).state).toBe('withdrawn')
   expect((await mia.call('getInbox', {})).needsMe).toEqual([])
+  expect((await mia.call('listDelegations', {})).items).toEqual([])
 
   // What can be reached is open; what cannot stays closed by itself, and says so.
   const { text } = await ana.call('issueToken', { body: { kind: 'gateway' } })

@@ -1,4 +1,4 @@
-import type { ResourceName } from '../../domain/ids.ts'
+import type { PrincipalId, ResourceName } from '../../domain/ids.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { TokenInfo } from '../app.ts'
 
@@ -27,6 +27,8 @@ export interface RestorationStore {
    * whose backend nobody has seen gone, or roles of single grants that nobody has looked for.
    */
   unconfirmed(restoration: number): Promise<readonly ResourceName[]>
+  /** Everybody in whose place somebody answers. */
+  delegating(): Promise<readonly PrincipalId[]>
   /** Revokes every live token of these kinds; how many there were. */
   revokeTokens(kinds: readonly TokenInfo['kind'][], now: Instant): Promise<number>
   /** What the newest restoration that could not go on with the log before it adds to the log's name. */

@@ -23,7 +23,7 @@ const WHY = 'the store was restored from a backup; ask again'
  * What a restored store goes through, on every replica that ends access, level-triggered:
  *
  *   restored  nobody is served (gate.ts)
- *     → every session, grant, pending request and token of the backup is ended in the store: what became of them after
+ *     → every session, grant, pending request, delegation and token of the backup is ended in the store: what became of them after
  *       the backup is not known, and whatever was ended since must not live again
  *   ended     the ordinary way of ending goes on: targets are asked until they confirm
  *     → each was asked once
@@ -67,6 +67,11 @@ async function endEverything(deps: SettleDeps, restoration: Restoration): Promis
       for (const grant of await tx.requests.openGrantsOfPrincipal(person)) await endGrant(tx, grant, 'revoked')
     })
   }
+  for (const person of await store.restorations.delegating())
+    await store.transaction(async (tx) => {
+      if (await tx.waiting.endDelegation(person, tx.now))
+        await tx.record.append({ kind: 'delegation.ended', subject: `account/${person}`, body: { person } })
+    })
   await store.transaction(async (tx) => {
     const kinds = ['sign_in', 'gateway', ...(restoration.keepTokens ? [] : (['api'] as const))] as const
     const tokens = await tx.restorations.revokeTokens(kinds, tx.now)
