@@ -141,6 +141,7 @@ export const Grant = z
     resource: z.string(),
     verbs: z.array(AnyVerb),
     session: z.string().optional(),
+    role: z.string().optional().meta({ description: 'Made on the target for this grant alone' }),
     startsAt: Time,
     expiresAt: Time,
     /** With `ending` and `ended`: why, and since when. `ending` lasts until the target confirms. */

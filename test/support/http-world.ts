@@ -222,6 +222,8 @@ export async function httpWorld(): Promise<HttpWorld> {
       if (decision?.outcome !== 'hold') throw new Error('policy does not hold a write')
       const { revision } = snapshot
       const from = { principal, resource, decision, revision }
+      // Nothing else beats for this process, and one that was not heard for a while opens nothing.
+      await replica.beat()
       const { session } = await gateway.openSession({
         ...from,
         token: 'T-0',

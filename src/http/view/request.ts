@@ -28,6 +28,7 @@ export const grantView = (grant: Grant): z.output<typeof contract.Grant> =>
     resource: grant.resource,
     verbs: [...grant.verbs],
     session: grant.session,
+    role: grant.role,
     startsAt: time(grant.startsAt),
     expiresAt: time(grant.expiresAt),
     why: grant.state === 'ending' || grant.state === 'ended' ? grant.why : undefined,
