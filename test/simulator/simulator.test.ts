@@ -36,7 +36,7 @@ const share = (from: number, to: number): Promise<Report> =>
     worker.once('error', reject)
   })
 
-it(`${SEEDS} worlds keep I1 to I6 and I8`, { timeout: 600_000 }, async () => {
+it(`${SEEDS} worlds keep I1 to I6 and I8`, { timeout: 900_000 }, async () => {
   const threads = Math.max(1, Math.min(4, availableParallelism()))
   const size = Math.ceil(SEEDS / threads)
   const shares = Array.from({ length: threads }, (_, i) =>
