@@ -67,7 +67,8 @@ function* edits(leaf: Uint8Array): Generator<Uint8Array> {
   yield write({ ...whole, facts: { ...facts, more: 1 } })
 }
 
-describe('a log of a thousand entries', () => {
+// Thousands of verifications: a few seconds on a quiet machine.
+describe('a log of a thousand entries', { timeout: 240_000 }, () => {
   it('verifies, with nothing but its files and keys', async () => {
     const report = await verifyLedger(sourceOf(whole.files), trusting)
     expect(report).toMatchObject({
@@ -83,8 +84,7 @@ describe('a log of a thousand entries', () => {
     for (const [i, leaf] of leaves.entries()) {
       const all = [...edits(leaf)]
       // Every field of the first requests and of the borders of bundles; one in turn of all others.
-      const tried =
-        i < 20 || i % TILE_WIDTH >= 255 || i % TILE_WIDTH === 0 ? all : all.slice(i % all.length, (i % all.length) + 1)
+      const tried = i < 20 || i % TILE_WIDTH === 255 ? all : all.slice(i % all.length, (i % all.length) + 1)
       for (const edited of tried)
         expect(await found(inEntries(i, (bundle) => void (bundle[i % TILE_WIDTH] = edited)))).toMatchObject({
           what: 'leaf_hash',
