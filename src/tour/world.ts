@@ -13,7 +13,7 @@ import type { Child } from './child.ts'
 
 /** The command line's entry: `main.ts` beside this folder, or `main.js` when built. */
 const MAIN = fileURLToPath(new URL(`../main${path.extname(import.meta.url)}`, import.meta.url))
-const READY_MS = 60_000
+const READY_MS = 170_000
 const STOP_MS = 15_000
 
 export interface Done {
