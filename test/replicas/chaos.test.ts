@@ -1,4 +1,6 @@
+import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { hp } from '../cli/hp-process.ts'
 import { eventually, fleet } from '../support/fleet.ts'
 import type { Fleet, Replica } from '../support/fleet.ts'
 import { RULES } from '../support/installation.ts'
@@ -12,7 +14,7 @@ import type { Random } from './chaos-load.ts'
  * `npm run chaos` makes it a hundred; HP_CHAOS_SEED plays a run's choices again (the operating system makes its own).
  */
 
-const KILLS = Number(process.env['HP_CHAOS_KILLS'] ?? 3)
+const KILLS = Number(process.env['HP_CHAOS_KILLS'] ?? 2)
 const SEED = Number(process.env['HP_CHAOS_SEED'] ?? Math.floor(Math.random() * 1e9))
 /** One more way to be disturbed at every so many kills, in this order. */
 const DISTURBANCES = ['pause', 'term', 'database', 'pause', 'line'] as const
@@ -156,6 +158,12 @@ test(
      GROUP BY kind, subject HAVING count(*) > 1`,
     )
     expect(twice).toEqual([])
+
+    // And the log of it is one log, signed by whoever was alive, with every decision before its effect.
+    const [first] = at.replicas
+    const home = path.dirname(first?.dataDir ?? '')
+    const verify = hp(['ledger', 'verify'], { HOME: home, HP_URL: first?.url ?? '', HP_TOKEN: at.token('sam') })
+    expect({ code: await verify.ended, said: verify.err() }).toMatchObject({ code: 0 })
 
     const count = (outcome: string) => load.told.filter((one) => one.outcome === outcome).length
     const states = Object.entries(Object.groupBy(runs, ({ state }) => state ?? 'never approved'))

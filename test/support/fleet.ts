@@ -52,6 +52,8 @@ export interface Fleet extends AsyncDisposable {
   readonly target: TestDatabase
   /** The API as one of the people, through a replica with the role `api`. */
   as(name: Person, through: Replica): Client
+  /** For `hp`: a token of that person's for the API. */
+  token(name: Person): string
   /** For pg: ana at shop-db, through a replica with the role `gateway`. */
   connection(through: Replica): {
     readonly host: string
@@ -114,6 +116,7 @@ export async function fleet(options: FleetOptions): Promise<Fleet> {
     store,
     target,
     as: (name, { url }) => createClient({ url, token: () => tokens.get(name) ?? '' }),
+    token: (name) => tokens.get(name) ?? '',
     connection: ({ gatewayPort }) => ({
       host: '127.0.0.1',
       port: gatewayPort,
