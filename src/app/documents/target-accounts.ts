@@ -88,9 +88,11 @@ export function createTargetAccounts(deps: Pick<DocumentDeps, 'targets' | 'openT
 
 /** `shop_admin, the account that Holdpoint signs in with, is a superuser and owns 12 tables: ...` */
 export function accountWarning(profile: Profile, account: TargetAccount): string | undefined {
-  if (account.excess.length === 0) return undefined
-  const last = account.excess.at(-1) ?? ''
-  const rest = account.excess.slice(0, -1)
+  // What makes the roles of grants has to make roles.
+  const excess = account.excess.filter((one) => profile.access !== 'ephemeral' || !one.includes('(CREATEROLE)'))
+  if (excess.length === 0) return undefined
+  const last = excess.at(-1) ?? ''
+  const rest = excess.slice(0, -1)
   const what = rest.length === 0 ? last : `${rest.join(', ')} and ${last}`
   return `${account.role}, the account that Holdpoint signs in with, ${what}: so may every statement that passes. SQL for a lesser one: hp connect setup ${profile.name} --print-sql`
 }

@@ -28,9 +28,9 @@ const ACCOUNT = `
     array(select m.rolname::text from pg_catalog.pg_roles m
       where m.rolname::text = any($1) and pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER') order by 1) as member,
     (select count(*)::int4 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.relkind in ('r', 'p') and ${OWN} and pg_catalog.pg_has_role(r.oid, c.relowner, 'MEMBER')) as owns,
+      where c.relkind in ('r', 'p') and ${OWN} and pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE')) as owns,
     exists (select from pg_catalog.pg_database d
-      where d.datname = pg_catalog.current_database() and pg_catalog.pg_has_role(r.oid, d.datdba, 'MEMBER')) as "ownsDatabase"
+      where d.datname = pg_catalog.current_database() and pg_catalog.pg_has_role(r.oid, d.datdba, 'USAGE')) as "ownsDatabase"
   from pg_catalog.pg_roles r where r.rolname = current_user`
 
 const SCHEMAS = `

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { setupSql } from '../../../app/documents/setup-sql.ts'
+import { accountWarning } from '../../../app/documents/target-accounts.ts'
 import type { OpenTarget } from '../../../app/ports/target.ts'
 import type { RoleSpec } from '../../../app/ports/target-roles.ts'
 import type { ResourceName, Revision } from '../../../domain/ids.ts'
@@ -59,6 +60,11 @@ describe.runIf(hasPsql).each(targetServers())('roles for single grants on Postgr
     const standing = standingRole(resource)
     await db.query(`ALTER ROLE ${standing} PASSWORD '${password}'`)
     target = { ...profile.target, user: standing, password }
+    const eyes = createTargetControl()
+    const seen = await eyes.probe(target)
+    await eyes.close()
+    // It may make roles, and that is all that it may beyond reading.
+    expect(seen.ok && accountWarning(profile, seen.account)).toBeUndefined()
     // The same groups work in the other database of the server, as far as they were given something there.
     await other.query(`GRANT USAGE, CREATE ON SCHEMA public TO ${heirRole(resource)}, ${groupRole(resource, 'schema')}`)
   })
