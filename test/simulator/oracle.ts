@@ -403,7 +403,10 @@ export class Oracle {
     const entered = [...this.#grants.values()].filter(
       (one) => one.principal === session.principal && (one.scope === 'window' || one.request.started !== undefined),
     )
-    const over = [...used, ...entered].some((one) => one.why !== 'completed' && one.expiresAt <= now + AHEAD_MS)
+    // A process that slept does not know yet what was done meanwhile.
+    const unknown = ({ why, ending }: Granted): boolean =>
+      why !== 'completed' || (ending !== undefined && now - ending.committedAt <= this.#bounds.committing)
+    const over = [...used, ...entered].some((one) => unknown(one) && one.expiresAt <= now + AHEAD_MS)
     if (!own && !held && !over && !this.#unsure.has(session.id))
       this.#violate('I1', `${session.id} was ended before its time`)
   }
