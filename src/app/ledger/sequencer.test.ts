@@ -187,8 +187,9 @@ test('the signer refuses a tree that is smaller than, or no extension of, the on
     DELETE FROM ledger_checkpoint WHERE size > 4; DELETE FROM ledger_leaf WHERE index >= 4;
     UPDATE ledger_head SET size = 4, root = (SELECT root FROM ledger_checkpoint WHERE size = 4), sequencer = NULL`)
   const again = replica.start()
+  // Nobody waits for anything yet.
+  await expect.poll(() => again.failure()).toMatch(/holds a tree of 4 entries, and one of 6 was signed/)
   await replica.append('new/1')
-  await expect.poll(() => again.failure()).toMatch(/no extension|smaller|holds a tree/)
   expect(replica.faults.at(-1)).toBeInstanceOf(SignerRefusal)
   expect((await world.database.query('SELECT size FROM ledger_checkpoint WHERE size > 4')).length).toBe(0)
 })

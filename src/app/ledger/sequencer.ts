@@ -67,6 +67,7 @@ export function startSequencer(deps: SequencerDeps): Sequencer {
   /** Tiles that the next proof is likely to need, by path. */
   let recent = new Map<string, Uint8Array>()
   let mine = true
+  let compared = false
   let stalled: { readonly at: string; readonly since: number } | undefined
   let resigned = Number.NEGATIVE_INFINITY
   let failure: string | undefined
@@ -79,7 +80,6 @@ export function startSequencer(deps: SequencerDeps): Sequencer {
   const entitled = (seen: LedgerLook): boolean => {
     mine = seen.sequencer === undefined || seen.sequencer === deps.me
     const now = monotonic()
-    if (now - resigned < RESIGNED_MS) return false
     const at = `${seen.size}/${seen.signed}`
     if (stalled?.at !== at) stalled = { at, since: now }
     if (mine) return true
@@ -133,10 +133,26 @@ export function startSequencer(deps: SequencerDeps): Sequencer {
     deps.tell([CHECKPOINT])
   }
 
+  /**
+   * Once, and whenever the tree has shrunk: the one in the database is what was signed here, or goes on from it. Also
+   * while nothing is to be signed, so that an old database is known for one before somebody waits.
+   */
+  const compare = async (seen: LedgerLook): Promise<void> => {
+    const { size } = signer.last
+    if ((compared && seen.size >= size) || (seen.size === 0 && size === 0)) return
+    // What another has not signed yet is theirs, or is taken over.
+    if (seen.signed < seen.size && seen.size >= size && seen.sequencer !== deps.me) return
+    edge = await edgeAt(seen)
+    await publish(edge)
+    compared = true
+  }
+
   const turn = async (): Promise<void> => {
+    if (monotonic() - resigned < RESIGNED_MS) return
     do {
       wanted = false
       const seen = await store.look(BATCH)
+      await compare(seen)
       if (seen.queued.length === 0 && seen.signed === seen.size) {
         mine = seen.sequencer === undefined || seen.sequencer === deps.me
         stalled = undefined
