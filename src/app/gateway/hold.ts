@@ -240,7 +240,10 @@ function verbsByKey(
   return verbs
 }
 
-/** Waiting is safe, so a store that does not answer is waited out this long before the client is told. */
+/**
+ * Waiting is safe, so a store that does not answer is waited out: until the request has expired, which nothing can change
+ * while it is away, and this long behind it.
+ */
 const PATIENCE_MS = 30_000
 const POLL_MS = 1_000
 
@@ -255,6 +258,7 @@ export const outcome =
     const aborted = (): void => woken()
     signal.addEventListener('abort', aborted)
     let failing = 0
+    let patience = PATIENCE_MS
     try {
       for (;;) {
         signal.throwIfAborted()
@@ -282,9 +286,10 @@ export const outcome =
             return ended
           }
           failing = 0
+          patience = PATIENCE_MS + Math.max(0, request.expiresAt - deps.clock.now())
         } catch (error) {
           failing += POLL_MS
-          if (failing > PATIENCE_MS) throw error
+          if (failing > patience) throw error
           deps.onFault(`looking at ${id}`, error)
         }
         await next
