@@ -316,12 +316,7 @@ export interface App {
     readonly inventories: readonly Inventory[]
     readonly removing: readonly GrantRole[]
   }>
-  revokeLeftover(
-    caller: Caller,
-    resource: string,
-    role: string,
-    input: { readonly reason: string },
-  ): WriteResult<void>
+  revokeLeftover(caller: Caller, resource: string, role: string, input: { readonly reason: string }): WriteResult<void>
   /** Ours from now on, and removed when its time is up. */
   adoptLeftover(
     caller: Caller,
@@ -329,12 +324,7 @@ export interface App {
     role: string,
     input: { readonly reason: string; readonly length: Millis },
   ): WriteResult<void>
-  ignoreLeftover(
-    caller: Caller,
-    resource: string,
-    role: string,
-    input: { readonly reason: string },
-  ): WriteResult<void>
+  ignoreLeftover(caller: Caller, resource: string, role: string, input: { readonly reason: string }): WriteResult<void>
 
   // Requests (app/requests/)
   requestWindow(

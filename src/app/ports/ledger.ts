@@ -136,7 +136,7 @@ export interface LedgerStore {
    * Checkpoints larger than `size`, smallest first: those that were cosigned, with their cosignatures, and besides them
    * at most one to each bundle of entries.
    */
-  checkpointsAfter(size: number, limit: number): Promise<readonly (Pick<StoredCheckpoint, 'size' | 'note'>)[]>
+  checkpointsAfter(size: number, limit: number): Promise<readonly Pick<StoredCheckpoint, 'size' | 'note'>[]>
   /** The largest checkpoint of at most this size. */
   checkpointAt(size: number): Promise<StoredCheckpoint | undefined>
   /** Which of these a checkpoint covers. */
