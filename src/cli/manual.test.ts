@@ -7,7 +7,9 @@ const nothing = (): Promise<void> => Promise.resolve()
 
 test('docs/cli.md says what the commands are', () => {
   const file = new URL('../../docs/cli.md', import.meta.url)
-  const manual = renderManual(defineProgram({ start: nothing, tour: nothing, backup: nothing, restore: nothing }, nothing))
+  const manual = renderManual(
+    defineProgram({ start: nothing, tour: nothing, backup: nothing, restore: nothing }, nothing),
+  )
   if (process.env['HP_UPDATE_TRANSCRIPTS'] === '1') writeFileSync(file, manual)
   expect(readFileSync(file, 'utf8')).toBe(manual)
 })
