@@ -22,6 +22,7 @@ import { createDocumentReader } from './connector/documents/reader.ts'
 import { startDemo } from './demo/start-demo.ts'
 import { startDemoTarget } from './demo/target.ts'
 import { jsonSchemas } from './domain/policy/schema.ts'
+import { settleHeap } from './engine.ts'
 import { generatedCertificate, loadCertificate } from './gateway/tls.ts'
 import { createHttpServer } from './http/server.ts'
 import { checkWebhookUrl } from './integration/webhooks/send.ts'
@@ -278,6 +279,8 @@ export async function boot(config: Config, log: Logger): Promise<Running> {
   }
 }
 
+const SETTLE_MS = 3_000
+
 /**
  * `hp start`: runs until it is asked to stop. Answers the exit code.
  * A second signal ends the process at once; whatever that leaves behind, the next start recovers.
@@ -293,6 +296,8 @@ export async function start(flags: StartFlags): Promise<number> {
     const log = createLog(config.logLevel)
     const running = await boot(config, log)
     process.stdout.write(running.banner)
+    // Behind what is loaded when everything else is up.
+    setTimeout(settleHeap, SETTLE_MS).unref()
     const signal = await stopAsked
     log.info({ signal }, 'stopping')
     // Whoever sits at the terminal wants it to end; an init system gives it time.
